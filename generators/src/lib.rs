@@ -1,0 +1,1 @@
+//! Writes synthetic disk images: from a recipe to bytes on disk.

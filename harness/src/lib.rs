@@ -1,0 +1,1 @@
+//! Runs the suite: sandbox, subjects, the reference system, judge and command line.

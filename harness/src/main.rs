@@ -1,0 +1,3 @@
+//! The `qconform` command.
+
+fn main() {}

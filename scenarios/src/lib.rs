@@ -1,0 +1,1 @@
+//! What is asked of an implementation, and what is right: data and its typed model.
