@@ -1,1 +1,4 @@
 //! Writes synthetic disk images: from a recipe to bytes on disk.
+
+pub mod layout;
+pub mod marker;
