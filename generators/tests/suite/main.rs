@@ -1,0 +1,18 @@
+//! The crate against hand-written bytes, against its own promises, and against QEMU.
+
+#[cfg(test)]
+mod bytes;
+#[cfg(test)]
+mod errors;
+#[cfg(test)]
+mod fixtures;
+#[cfg(test)]
+mod guest;
+#[cfg(test)]
+mod manifests;
+#[cfg(test)]
+mod programs;
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod qemu;
