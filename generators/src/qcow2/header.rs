@@ -13,14 +13,17 @@ pub(super) fn first_cluster(
     plan: &Plan,
 ) -> Result<Vec<u8>, RecipeError> {
     let mut bytes = header(image, plan);
-    let fits = |field, end| match end <= plan.cluster_size() {
-        true => Ok(()),
-        false => Err(RecipeError::DoesNotFit {
+    let cluster_size = plan.cluster_size();
+    let fits = |field, end| {
+        if end <= cluster_size {
+            return Ok(());
+        }
+        Err(RecipeError::DoesNotFit {
             file: file.to_owned(),
             field,
             end,
-            limit: plan.cluster_size(),
-        }),
+            limit: cluster_size,
+        })
     };
     let extensions = [
         (

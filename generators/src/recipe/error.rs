@@ -70,7 +70,8 @@ pub enum RecipeError {
         file: String,
         /// The first option that goes over the end.
         field: &'static str,
-        /// Where it would end, in bytes from the start of the file.
+        /// Where it would end, in bytes from the start of the file, with the extension area's end
+        /// marker if that has to follow.
         end: usize,
         /// The cluster size in bytes.
         limit: usize,
