@@ -1,0 +1,180 @@
+//! A case: one question to a subject, with everything needed to ask and judge it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::expect::Expectation;
+use crate::file::{CaseFiles, Owner};
+use crate::verdict::Level;
+
+/// One choice of every axis of a scenario, fully typed.
+#[derive(Debug, Clone)]
+pub struct Case {
+    /// Stable id: the scenario's path and the choices.
+    pub id: String,
+    /// One sentence on what is shown.
+    pub title: String,
+    /// Ids of the requirements that this case tests.
+    pub requirements: Vec<String>,
+    /// The fixture.
+    pub files: CaseFiles,
+    /// The question.
+    pub ask: Ask,
+    /// The answer that is right.
+    pub expectation: Expectation,
+}
+
+/// The question of a case. This is all that a subject's side ever sees of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "level", rename_all = "kebab-case")]
+pub enum Ask {
+    /// The facts in an image's header.
+    Header(ImageAsk),
+    /// Guest bytes of an image.
+    Read {
+        /// The image.
+        image: ImageAsk,
+        /// Guest offsets in bytes.
+        offsets: Vec<u64>,
+        /// Bytes to read at each offset.
+        length: u32,
+    },
+    /// Every file that a domain would use.
+    Access(DomainAsk),
+    /// Relabelling, step by step.
+    Label(LabelAsk),
+}
+
+/// An image and how its format is declared.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImageAsk {
+    /// File name in the fixture.
+    pub file: String,
+    /// The declared format; `None` means it is to be probed.
+    pub format: Option<String>,
+}
+
+/// A domain whose chain is asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DomainAsk {
+    /// libvirt XML.
+    pub xml: String,
+}
+
+/// A domain that is taken through steps.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LabelAsk {
+    /// libvirt XML.
+    pub xml: String,
+    /// What stands in libvirt's qemu.conf.
+    pub config: LabelConfig,
+    /// The steps, in order.
+    pub steps: Vec<Step>,
+}
+
+/// A step of a domain's life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Step {
+    /// The domain starts.
+    Start,
+    /// The domain stops.
+    Stop,
+}
+
+impl Step {
+    /// Every step.
+    pub const ALL: [Step; 2] = [Step::Start, Step::Stop];
+
+    /// The name used in scenarios and reports.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Step::Start => "start",
+            Step::Stop => "stop",
+        }
+    }
+
+    /// The step of this name.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Step::ALL.into_iter().find(|step| step.as_str() == text)
+    }
+}
+
+/// A security driver.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Driver {
+    /// Owner and group.
+    Dac,
+    /// SELinux label.
+    Selinux,
+}
+
+/// The host's configuration of relabelling, as in libvirt's qemu.conf.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LabelConfig {
+    /// User and group that a domain runs as.
+    pub user: Owner,
+    /// Whether original owners and labels are remembered.
+    pub remember: bool,
+    /// Whether owners are changed at all.
+    pub dynamic_ownership: bool,
+    /// The drivers in use.
+    pub drivers: Vec<Driver>,
+    /// The domain's pair of SELinux categories.
+    pub category_pair: (u32, u32),
+}
+
+impl Default for LabelConfig {
+    fn default() -> Self {
+        LabelConfig {
+            user: Owner {
+                uid: 64055,
+                gid: 64055,
+            },
+            remember: true,
+            dynamic_ownership: true,
+            drivers: vec![Driver::Dac, Driver::Selinux],
+            category_pair: (107, 642),
+        }
+    }
+}
+
+impl Case {
+    /// What the case asks.
+    #[must_use]
+    pub fn level(&self) -> Level {
+        self.ask.level()
+    }
+
+    /// Names of the capabilities of a machine without which the case can't be run.
+    #[must_use]
+    pub fn needs(&self) -> Vec<&'static str> {
+        let states_differ = self
+            .files
+            .values()
+            .any(|file| file.owner != Owner { uid: 0, gid: 0 });
+        let mut needs = Vec::new();
+        if states_differ || self.level() == Level::Label {
+            needs.extend(["id-range", "chown"]);
+        }
+        if self.level() == Level::Label {
+            needs.extend(["selinux-xattr", "no-selinux-kernel", "security-xattr"]);
+        }
+        needs
+    }
+}
+
+impl Ask {
+    /// The level of the question.
+    #[must_use]
+    pub fn level(&self) -> Level {
+        match self {
+            Ask::Header(_) => Level::Header,
+            Ask::Read { .. } => Level::Read,
+            Ask::Access(_) => Level::Access,
+            Ask::Label(_) => Level::Label,
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! A cell of a matrix: the states in which a file may be after a step.
+
+use crate::domain::OwnLabels;
+use crate::file::Owner;
+use crate::verdict::Grade;
+
+use super::Graded;
+
+/// Allowed states, the required one first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cell(pub Vec<Graded<StateWanted>>);
+
+/// Owner and label of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StateWanted {
+    /// Who owns it.
+    pub owner: OwnerWanted,
+    /// Its SELinux label.
+    pub label: LabelWanted,
+}
+
+/// An owner as a matrix names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OwnerWanted {
+    /// As before the first step.
+    Original,
+    /// As the last step left it.
+    Kept,
+    /// The domain's user and group.
+    Vm,
+    /// These ids.
+    Is(Owner),
+}
+
+/// A label as a matrix names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LabelWanted {
+    /// As before the first step.
+    Original,
+    /// As the last step left it.
+    Kept,
+    /// `svirt_image_t` with the domain's pair of categories.
+    Rw,
+    /// `svirt_image_t:s0`, for every domain.
+    Shared,
+    /// `virt_content_t:s0`, for reading only.
+    Ro,
+    /// This context.
+    Is(String),
+}
+
+impl Cell {
+    /// Reads `OWNER, LABEL` or one word for both (`original`, `kept`). Further states
+    /// follow after ` | `, each with the grade it earns: `kept | info: original`.
+    pub(crate) fn parse(text: &str, own: &OwnLabels) -> Result<Self, String> {
+        let mut states = Vec::new();
+        for (index, part) in text.split(" | ").enumerate() {
+            let (grade, state) = if index == 0 {
+                (Grade::Pass, part)
+            } else {
+                grade(part)?
+            };
+            states.push(Graded {
+                grade,
+                wanted: StateWanted::parse(state, own)?,
+            });
+        }
+        Ok(Cell(states))
+    }
+}
+
+fn grade(text: &str) -> Result<(Grade, &str), String> {
+    let graded = text.split_once(": ").and_then(|(word, state)| {
+        let grade = match word {
+            "pass" => Grade::Pass,
+            "lenient" => Grade::Lenient,
+            "info" => Grade::Info,
+            _ => return None,
+        };
+        Some((grade, state))
+    });
+    graded.ok_or_else(|| format!("`{text}` doesn't begin with its grade: pass, lenient or info"))
+}
+
+impl StateWanted {
+    fn parse(text: &str, own: &OwnLabels) -> Result<Self, String> {
+        match text.split_once(", ") {
+            Some((owner, label)) => Ok(StateWanted {
+                owner: OwnerWanted::parse(owner, own)?,
+                label: LabelWanted::parse(label, own)?,
+            }),
+            None if text == "original" => Ok(StateWanted {
+                owner: OwnerWanted::Original,
+                label: LabelWanted::Original,
+            }),
+            None if text == "kept" => Ok(StateWanted {
+                owner: OwnerWanted::Kept,
+                label: LabelWanted::Kept,
+            }),
+            None => Err(format!("`{text}` is not original, kept or `OWNER, LABEL`")),
+        }
+    }
+}
+
+impl OwnerWanted {
+    fn parse(text: &str, own: &OwnLabels) -> Result<Self, String> {
+        let ids = |text: &str| {
+            Owner::parse(text).map(OwnerWanted::Is).ok_or_else(|| {
+                format!("owner `{text}` is not original, kept, vm, disk, store or uid:gid")
+            })
+        };
+        match text {
+            "original" => Ok(OwnerWanted::Original),
+            "kept" => Ok(OwnerWanted::Kept),
+            "vm" => Ok(OwnerWanted::Vm),
+            "disk" | "store" => ids(own.get(text, "dac")?),
+            _ => ids(text),
+        }
+    }
+}
+
+impl LabelWanted {
+    fn parse(text: &str, own: &OwnLabels) -> Result<Self, String> {
+        match text {
+            "original" => Ok(LabelWanted::Original),
+            "kept" => Ok(LabelWanted::Kept),
+            "rw" => Ok(LabelWanted::Rw),
+            "shared" => Ok(LabelWanted::Shared),
+            "ro" => Ok(LabelWanted::Ro),
+            "disk" | "store" => Ok(LabelWanted::Is(own.get(text, "selinux")?.to_owned())),
+            _ if text.contains(':') => Ok(LabelWanted::Is(text.to_owned())),
+            _ => Err(format!(
+                "label `{text}` is not original, kept, rw, shared, ro, disk, store or a context"
+            )),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    fn state(owner: OwnerWanted, label: LabelWanted) -> StateWanted {
+        StateWanted { owner, label }
+    }
+
+    #[rstest]
+    #[case("original", state(OwnerWanted::Original, LabelWanted::Original))]
+    #[case("vm, rw", state(OwnerWanted::Vm, LabelWanted::Rw))]
+    #[case("vm, original", state(OwnerWanted::Vm, LabelWanted::Original))]
+    #[case("1:2, a:b:c:s0:c1,c2",
+        state(OwnerWanted::Is(Owner { uid: 1, gid: 2 }), LabelWanted::Is("a:b:c:s0:c1,c2".into())))]
+    fn a_cell_reads_as_one_state(#[case] text: &str, #[case] wanted: StateWanted) {
+        assert_eq!(
+            Cell::parse(text, &OwnLabels::default()),
+            Ok(Cell(vec![Graded {
+                grade: Grade::Pass,
+                wanted
+            }]))
+        );
+    }
+
+    #[test]
+    fn further_states_carry_their_grade() {
+        let cell = Cell::parse("kept | info: original", &OwnLabels::default()).unwrap();
+        assert_eq!(cell.0[1].grade, Grade::Info);
+        assert_eq!(
+            cell.0[1].wanted,
+            state(OwnerWanted::Original, LabelWanted::Original)
+        );
+    }
+
+    #[rstest]
+    #[case("vm")]
+    #[case("vm, wr")]
+    #[case::no_disk_has_a_label("disk, rw")]
+    #[case("root, rw")]
+    #[case("kept | original")]
+    #[case("")]
+    fn nonsense_is_refused(#[case] text: &str) {
+        Cell::parse(text, &OwnLabels::default()).unwrap_err();
+    }
+}

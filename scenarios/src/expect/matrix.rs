@@ -1,0 +1,121 @@
+//! The matrix of a label case: the state of each file after each step.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use super::Cell;
+use crate::case::Step;
+use crate::domain::OwnLabels;
+use crate::error::Fault;
+use crate::locate;
+
+/// Rows for files and cells for steps. A file without a row must stay as it was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Matrix {
+    /// One row for each file that something happens to.
+    pub rows: Vec<Row>,
+    /// Whether the subject may or must refuse the first step.
+    pub refuse: Refusal,
+}
+
+/// The cells of one file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// File name in the fixture.
+    pub file: String,
+    /// Allowed states after each step.
+    pub cells: BTreeMap<Step, Cell>,
+}
+
+/// What becomes of a domain that should not start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Refusal {
+    /// The step must succeed.
+    #[default]
+    Never,
+    /// The subject may refuse; then every file stays as it was.
+    May,
+    /// The subject must refuse, and every file stays as it was.
+    Must,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct MatrixSpec {
+    #[serde(default)]
+    matrix: Vec<BTreeMap<String, String>>,
+    #[serde(default)]
+    refuse: Refusal,
+}
+
+/// Types the matrix of an `[[expect]]` table.
+pub(super) fn build(table: toml::Table, own: &OwnLabels) -> Result<Matrix, Fault> {
+    let spec: MatrixSpec = locate::typed(table)?;
+    if spec.matrix.is_empty() && spec.refuse != Refusal::Must {
+        return Err(Fault::at(
+            [],
+            "a label case expects a `matrix` or `refuse = \"must\"`",
+        ));
+    }
+    let rows = spec.matrix.into_iter().enumerate();
+    let rows = rows
+        .map(|(index, row)| {
+            build_row(row, own).map_err(|fault| fault.inside(["matrix", &index.to_string()]))
+        })
+        .collect::<Result<_, _>>()?;
+    Ok(Matrix {
+        rows,
+        refuse: spec.refuse,
+    })
+}
+
+fn build_row(mut row: BTreeMap<String, String>, own: &OwnLabels) -> Result<Row, Fault> {
+    let file = row
+        .remove("file")
+        .ok_or_else(|| Fault::at([], "the row names no `file`"))?;
+    let mut cells = BTreeMap::new();
+    for (step, text) in row {
+        let fault = |message: String| Fault::at([&step], message);
+        let name = Step::parse(&step).ok_or_else(|| fault(format!("`{step}` is not a step")))?;
+        cells.insert(name, Cell::parse(&text, own).map_err(fault)?);
+    }
+    Ok(Row { file, cells })
+}
+
+impl Matrix {
+    /// Every row names a file of the fixture, once, and has a cell for each step.
+    pub(crate) fn check(&self, files: &[&str], steps: &[Step]) -> Result<(), Fault> {
+        for (index, row) in self.rows.iter().enumerate() {
+            let index = index.to_string();
+            let fault = |message: String| Fault::at(["matrix", &index], message);
+            if !files.contains(&row.file.as_str()) {
+                return Err(fault(format!("the fixture has no file `{}`", row.file)).at_key("file"));
+            }
+            if self
+                .rows
+                .iter()
+                .filter(|other| other.file == row.file)
+                .count()
+                > 1
+            {
+                return Err(fault(format!("`{}` has two rows", row.file)));
+            }
+            if let Some(step) = steps.iter().find(|step| !row.cells.contains_key(step)) {
+                return Err(fault(format!(
+                    "`{}` has no cell for {}",
+                    row.file,
+                    step.as_str()
+                )));
+            }
+            if let Some(step) = row.cells.keys().find(|step| !steps.contains(step)) {
+                return Err(fault(format!(
+                    "{} is not a step of this case",
+                    step.as_str()
+                )));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,178 @@
+//! The suite: every scenario, requirement and baseline that ships with the tool.
+
+use rust_embed::RustEmbed;
+use sha2::{Digest, Sha256};
+
+use crate::baseline::Baseline;
+use crate::case::Case;
+use crate::error::{DataError, Fault, Place};
+use crate::locate;
+use crate::requirement::Requirements;
+use crate::scenario::{Combination, Scenario};
+use crate::select::Selection;
+
+/// Version of the suite, counted apart from the tool's.
+pub const VERSION: &str = "0.1.0";
+
+#[derive(RustEmbed)]
+#[folder = "suite/"]
+#[include = "*.toml"]
+struct Scenarios;
+
+#[derive(RustEmbed)]
+#[folder = "baselines/"]
+#[include = "*.toml"]
+struct Baselines;
+
+const REQUIREMENTS: &str = include_str!("../requirements.toml");
+
+/// Scenarios and the requirements that they cite.
+#[derive(Debug, Clone)]
+pub struct Suite {
+    /// The scenarios, ordered by id.
+    pub scenarios: Vec<Scenario>,
+    /// The requirements.
+    pub requirements: Requirements,
+}
+
+impl Suite {
+    /// The suite that ships with the tool.
+    pub fn embedded() -> Result<Self, DataError> {
+        let requirements = Requirements::parse("requirements.toml", REQUIREMENTS)?;
+        let mut scenarios = Vec::new();
+        for name in names::<Scenarios>() {
+            let file = format!("suite/{name}");
+            let id = name.trim_end_matches(".toml");
+            scenarios.push(Scenario::parse(&file, id, &text::<Scenarios>(&name))?);
+        }
+        Ok(Suite {
+            scenarios,
+            requirements,
+        })
+    }
+
+    /// Scenario files of the user's own, as `(file name, text)`, with the requirements
+    /// of the suite. A case's id begins with the file's name without its ending.
+    pub fn of_files(files: &[(String, String)]) -> Result<Self, DataError> {
+        let requirements = Requirements::parse("requirements.toml", REQUIREMENTS)?;
+        let mut scenarios = Vec::new();
+        for (file, text) in files {
+            let name = file.rsplit('/').next().unwrap_or(file);
+            let scenario = Scenario::parse(file, name.trim_end_matches(".toml"), text)?;
+            check_citations(&scenario, &requirements, file, text)?;
+            scenario.check()?;
+            scenarios.push(scenario);
+        }
+        scenarios.sort_by(|a, b| a.id.cmp(&b.id));
+        if let Some(pair) = scenarios.windows(2).find(|pair| pair[0].id == pair[1].id) {
+            let message = format!("two files give cases the id `{}`", pair[0].id);
+            return Err(DataError {
+                place: Place {
+                    file: pair[0].id.clone(),
+                    position: None,
+                },
+                message,
+            });
+        }
+        Ok(Suite {
+            scenarios,
+            requirements,
+        })
+    }
+
+    /// Ids of the selected cases with the place of each, in the order of a run.
+    pub fn select<'a>(
+        &'a self,
+        selection: &'a Selection,
+    ) -> impl Iterator<Item = Selected<'a>> + 'a {
+        let wanted = self
+            .scenarios
+            .iter()
+            .filter(|scenario| selection.wants_scenario(scenario));
+        wanted.flat_map(move |scenario| {
+            (0..scenario.combinations()).filter_map(move |number| {
+                match scenario.combination(number) {
+                    Combination::Case(id) if selection.wants_id(&id) => Some(Selected {
+                        id,
+                        scenario,
+                        number,
+                    }),
+                    _ => None,
+                }
+            })
+        })
+    }
+
+    /// The baseline that ships for a subject; an empty one if none does.
+    pub fn baseline(subject: &str) -> Result<Baseline, DataError> {
+        let name = format!("{subject}.toml");
+        if Baselines::get(&name).is_none() {
+            return Ok(Baseline::default());
+        }
+        Baseline::parse(&format!("baselines/{name}"), &text::<Baselines>(&name))
+    }
+
+    /// SHA-256 over names and contents of everything in the embedded suite, in hex.
+    #[must_use]
+    pub fn digest() -> String {
+        let mut hash = Sha256::new();
+        hash.update(REQUIREMENTS);
+        for name in names::<Scenarios>() {
+            hash.update(format!("\0{name}\0{}", text::<Scenarios>(&name)));
+        }
+        hash.finalize()
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect()
+    }
+}
+
+/// A selected case that isn't typed yet.
+#[derive(Debug, Clone)]
+pub struct Selected<'a> {
+    /// The case's id.
+    pub id: String,
+    /// The scenario it comes from.
+    pub scenario: &'a Scenario,
+    /// The number of its combination.
+    pub number: usize,
+}
+
+impl Selected<'_> {
+    /// Types the case.
+    pub fn case(&self) -> Result<Case, DataError> {
+        self.scenario.case(self.number)
+    }
+}
+
+fn check_citations(
+    scenario: &Scenario,
+    requirements: &Requirements,
+    file: &str,
+    text: &str,
+) -> Result<(), DataError> {
+    match scenario
+        .requirements
+        .iter()
+        .position(|id| requirements.get(id).is_none())
+    {
+        None => Ok(()),
+        Some(index) => {
+            let message = format!("there is no requirement `{}`", scenario.requirements[index]);
+            let fault = Fault::at(["requirements", &index.to_string()], message);
+            Err(locate::error(file, text, fault))
+        }
+    }
+}
+
+fn names<E: RustEmbed>() -> Vec<String> {
+    let mut names: Vec<String> = E::iter().map(std::borrow::Cow::into_owned).collect();
+    names.sort_unstable();
+    names
+}
+
+fn text<E: RustEmbed>(name: &str) -> String {
+    E::get(name).map_or_else(String::new, |file| {
+        String::from_utf8_lossy(&file.data).into_owned()
+    })
+}

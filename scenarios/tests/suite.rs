@@ -1,0 +1,82 @@
+//! The suite that ships holds together.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use qconform_scenarios::scenario::Combination;
+use qconform_scenarios::select::Selection;
+use qconform_scenarios::suite::Suite;
+use qconform_scenarios::verdict::Level;
+
+#[test]
+fn every_combination_is_expected_or_ruled_out_exactly_once() {
+    for scenario in &Suite::embedded().unwrap().scenarios {
+        scenario.check().unwrap();
+    }
+}
+
+#[test]
+fn ids_are_unique_and_begin_with_their_level() {
+    let suite = Suite::embedded().unwrap();
+    let mut seen = BTreeSet::new();
+    for selected in suite.select(&Selection::default()) {
+        let (level, _) = selected.id.split_once('/').unwrap();
+        assert_eq!(level, selected.scenario.level.as_str(), "{}", selected.id);
+        assert!(
+            seen.insert(selected.id.clone()),
+            "{} is there twice",
+            selected.id
+        );
+    }
+}
+
+#[test]
+fn requirements_and_cases_cite_each_other() {
+    let suite = Suite::embedded().unwrap();
+    let cited: BTreeSet<&str> = suite
+        .scenarios
+        .iter()
+        .flat_map(|scenario| scenario.requirements.iter().map(String::as_str))
+        .collect();
+    let defined: BTreeSet<&str> = suite.requirements.iter().map(|r| r.id.as_str()).collect();
+    assert_eq!(cited, defined);
+}
+
+#[test]
+fn the_suite_covers_each_level() {
+    let suite = Suite::embedded().unwrap();
+    let mut counts: BTreeMap<Level, usize> = BTreeMap::new();
+    for selected in suite.select(&Selection::default()) {
+        *counts.entry(selected.scenario.level).or_default() += 1;
+    }
+    assert!(counts[&Level::Label] >= 30, "{counts:?}");
+    assert!(counts[&Level::Header] >= 30, "{counts:?}");
+    assert_eq!(counts.len(), Level::ALL.len(), "{counts:?}");
+}
+
+#[test]
+fn every_baseline_speaks_of_cases_that_exist() {
+    let suite = Suite::embedded().unwrap();
+    let ids: Vec<String> = suite
+        .select(&Selection::default())
+        .map(|selected| selected.id)
+        .collect();
+    for deviation in Suite::baseline("qemu").unwrap().deviations() {
+        assert!(
+            ids.iter().any(|id| deviation.covers(id)),
+            "{}",
+            deviation.place
+        );
+    }
+}
+
+#[test]
+fn an_impossible_combination_is_no_case() {
+    let suite = Suite::embedded().unwrap();
+    let ruled_out = suite.scenarios.iter().flat_map(|scenario| {
+        (0..scenario.combinations()).map(|number| scenario.combination(number))
+    });
+    let reasons: Vec<Combination> = ruled_out
+        .filter(|what| matches!(what, Combination::Impossible(_)))
+        .collect();
+    assert!(!reasons.is_empty());
+}
