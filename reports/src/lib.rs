@@ -1,1 +1,7 @@
 //! What was seen in a run, as events, and every output format made from them.
+//!
+//! A run is a stream of [`event::Event`]s, one JSON object a line: a header, one event
+//! for each case and subject as it ends, a footer. Every other format is a pure function
+//! of that stream. A stream without a footer is an incomplete run.
+
+pub mod event;
