@@ -280,6 +280,19 @@ mod tests {
         assert_eq!(plan.file_length(), 133_685 * 512);
     }
 
+    #[test]
+    fn an_image_of_size_zero_has_no_l1_table() {
+        let image = Qcow2 {
+            size: 0,
+            populated: vec![],
+            ..Qcow2::default()
+        };
+        let plan = Plan::new("a", &image).unwrap();
+        assert_eq!((plan.l1_entries, plan.l1_table()), (0, 0));
+        // Header, refcount table, refcount block.
+        assert_eq!(plan.file_length(), 3 * 4096);
+    }
+
     #[rstest]
     #[case::plain(Qcow2::default(), Mapping::Internal(vec![0, 5]))]
     #[case::repeated(Qcow2 { populated: vec![5, 0, 5], ..Qcow2::default() }, Mapping::Internal(vec![0, 5]))]

@@ -119,3 +119,28 @@ impl<'a> Stream<'a> {
         self.flush()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stream_holds_one_chunk_at_most_and_keeps_gaps() {
+        let file = tempfile::tempfile().unwrap();
+        let mut stream = Stream::new(&file);
+        let mut expected = Vec::new();
+        for index in 0..100_000_u64 {
+            // A gap of 8 bytes every 10000 entries.
+            let at = index * 8 + index / 10_000 * 8;
+            stream.put(at, &index.to_be_bytes()).unwrap();
+            assert!(stream.bytes.len() <= CHUNK);
+            expected.resize(usize::try_from(at).unwrap(), 0);
+            expected.extend_from_slice(&index.to_be_bytes());
+        }
+        stream.finish().unwrap();
+        let mut found = vec![0; expected.len()];
+        file.read_exact_at(&mut found, 0).unwrap();
+        assert!(found == expected);
+        assert_eq!(file.metadata().unwrap().len(), expected.len() as u64);
+    }
+}

@@ -146,3 +146,23 @@ fn a_small_image_has_these_bytes(
         assert_eq!(found, expected, "at offset {:#x}", index * 8);
     }
 }
+
+#[test]
+fn a_last_cluster_that_the_size_cuts_off_is_zero_behind_the_size() {
+    let image = Qcow2 {
+        size: 700,
+        ..image()
+    };
+    let mut recipe = Recipe {
+        seed: 9,
+        ..Recipe::default()
+    };
+    recipe.files.insert("a.qcow2".into(), Content::Qcow2(image));
+    let folder = tempfile::tempdir().unwrap();
+    fixture::write(&recipe, folder.path()).unwrap();
+
+    let found = fs::read(folder.path().join("a.qcow2")).unwrap();
+    let mut expected = Marker::new(9, "a.qcow2").bytes(512, 188);
+    expected.resize(512, 0);
+    assert_eq!(&found[0xa00..], expected);
+}
