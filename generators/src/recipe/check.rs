@@ -55,8 +55,10 @@ fn check_file_name(file: &str) -> Result<(), RecipeError> {
         "has a NUL byte"
     } else if file.split('/').any(|part| matches!(part, "" | "." | "..")) {
         "has an empty, '.' or '..' component"
-    } else if file == manifest::FILE_NAME {
+    } else if file.split('/').next() == Some(manifest::FILE_NAME) {
         "is the manifest's"
+    } else if file == "-" {
+        "means standard input to sha256sum"
     } else {
         return Ok(());
     };

@@ -22,6 +22,8 @@ fn message(recipe: &Recipe) -> String {
 #[case::trailing_slash("a/", "has an empty, '.' or '..' component")]
 #[case::nul("a\0b", "has a NUL byte")]
 #[case::manifest("MANIFEST.sha256", "is the manifest's")]
+#[case::below_the_manifest("MANIFEST.sha256/a", "is the manifest's")]
+#[case::standard_input("-", "means standard input to sha256sum")]
 fn a_name_that_leaves_the_folder_or_clashes_is_refused(#[case] name: &str, #[case] problem: &str) {
     let error = one(name, Content::Fifo(Fifo {})).check().unwrap_err();
     let RecipeError::FileName {
