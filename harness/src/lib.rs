@@ -1,1 +1,3 @@
 //! Runs the suite: sandbox, subjects, the reference system, judge and command line.
+
+pub mod reference;

@@ -1,0 +1,199 @@
+//! Bounded reads of big-endian numbers, and names as they stand in an image.
+
+use std::fs::File;
+use std::io::{self, Seek, SeekFrom};
+use std::os::unix::fs::FileExt;
+
+/// Something that can be read at an offset.
+pub trait ReadAt {
+    /// Reads into `buffer` from `offset` on; short only at the end.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the system says, interruptions excepted.
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize>;
+
+    /// The length in bytes.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the system says.
+    fn length(&self) -> io::Result<u64>;
+}
+
+impl ReadAt for File {
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut done = 0;
+        while done < buffer.len() {
+            // No file reaches past i64::MAX, so what lies beyond reads as its end.
+            let Some(at) = offset.checked_add(done as u64).filter(|at| i64::try_from(*at).is_ok())
+            else {
+                break;
+            };
+            match FileExt::read_at(self, &mut buffer[done..], at) {
+                Ok(0) => break,
+                Ok(count) => done += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(done)
+    }
+
+    fn length(&self) -> io::Result<u64> {
+        // Metadata has no length for block devices; seeking works for both.
+        let mut file = self;
+        file.seek(SeekFrom::End(0))
+    }
+}
+
+impl ReadAt for &[u8] {
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        let start = usize::try_from(offset).unwrap_or(self.len()).min(self.len());
+        let count = buffer.len().min(self.len() - start);
+        buffer[..count].copy_from_slice(&self[start..start + count]);
+        Ok(count)
+    }
+
+    fn length(&self) -> io::Result<u64> {
+        Ok(self.len() as u64)
+    }
+}
+
+/// The beginning of an image, read as far as somebody asked and never past a cap.
+///
+/// Bytes past the end of the file are zeros, as QEMU reads them.
+pub(crate) struct Window<'a> {
+    source: &'a (dyn ReadAt + 'a),
+    buffer: Vec<u8>,
+    cap: usize,
+}
+
+impl<'a> Window<'a> {
+    /// Reads the first `first` bytes; nothing past `cap` will ever be read.
+    pub(crate) fn new(source: &'a dyn ReadAt, first: usize, cap: usize) -> io::Result<Self> {
+        let buffer = Vec::new();
+        let mut window = Self { source, buffer, cap };
+        window.grow(first)?;
+        Ok(window)
+    }
+
+    /// The bytes from `offset` on; empty where they would reach past the cap.
+    pub(crate) fn slice(&mut self, offset: u64, length: u64) -> io::Result<&[u8]> {
+        let range = usize::try_from(offset)
+            .ok()
+            .zip(usize::try_from(length).ok())
+            .and_then(|(start, length)| Some((start, start.checked_add(length)?)))
+            .filter(|(_, end)| *end <= self.cap);
+        let Some((start, end)) = range else {
+            return Ok(&[]);
+        };
+        if end > self.buffer.len() {
+            // Doubling keeps the number of reads small when an area holds many extensions.
+            self.grow(end.max(self.buffer.len() * 2).min(self.cap))?;
+        }
+        Ok(&self.buffer[start..end])
+    }
+
+    pub(crate) fn u8(&mut self, offset: u64) -> io::Result<u8> {
+        Ok(self.array::<1>(offset)?[0])
+    }
+
+    pub(crate) fn u32(&mut self, offset: u64) -> io::Result<u32> {
+        self.array(offset).map(u32::from_be_bytes)
+    }
+
+    pub(crate) fn u64(&mut self, offset: u64) -> io::Result<u64> {
+        self.array(offset).map(u64::from_be_bytes)
+    }
+
+    fn array<const N: usize>(&mut self, offset: u64) -> io::Result<[u8; N]> {
+        let bytes = self.slice(offset, N as u64)?;
+        Ok(bytes.try_into().unwrap_or([0; N]))
+    }
+
+    fn grow(&mut self, length: usize) -> io::Result<()> {
+        let have = self.buffer.len();
+        self.buffer.resize(length.min(self.cap), 0);
+        self.source.read_at(have as u64, &mut self.buffer[have..])?;
+        Ok(())
+    }
+}
+
+impl std::fmt::Debug for Window<'_> {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let read = self.buffer.len();
+        out.debug_struct("Window").field("read", &read).field("cap", &self.cap).finish()
+    }
+}
+
+/// A file name exactly as it stands in an image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Name {
+    /// The whole payload, NUL bytes included.
+    pub raw: Vec<u8>,
+}
+
+impl Name {
+    /// The name up to its first NUL byte, which is as far as QEMU and libvirt read it.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        self.raw.split(|byte| *byte == 0).next().unwrap_or_default()
+    }
+
+    /// [`Self::bytes`] made valid UTF-8.
+    #[must_use]
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(self.bytes()).into_owned()
+    }
+
+    /// The whole payload in hexadecimal.
+    #[must_use]
+    pub fn hex(&self) -> String {
+        to_hex(&self.raw)
+    }
+}
+
+/// Lowercase hexadecimal digits, two for each byte.
+pub(crate) fn to_hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digit = |nibble: u8| char::from(DIGITS[usize::from(nibble & 15)]);
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(*byte)]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case(b"disk.raw", b"disk.raw", "6469736b2e726177")]
+    #[case(b"a\0b", b"a", "610062")]
+    #[case(b"\0b", b"", "0062")]
+    #[case(b"", b"", "")]
+    fn a_name_ends_at_its_first_nul_and_its_hex_does_not(
+        #[case] raw: &[u8],
+        #[case] bytes: &[u8],
+        #[case] hex: &str,
+    ) {
+        let name = Name { raw: raw.to_vec() };
+        assert_eq!(name.bytes(), bytes);
+        assert_eq!(name.hex(), hex);
+    }
+
+    #[test]
+    fn a_name_that_is_not_utf_8_is_made_so() {
+        let name = Name { raw: b"\xffx".to_vec() };
+        assert_eq!(name.text(), "\u{fffd}x");
+    }
+
+    #[test]
+    fn a_window_reads_zeros_past_the_end_and_nothing_past_its_cap() {
+        let bytes: &[u8] = &[1, 2, 3];
+        let mut window = Window::new(&bytes, 2, 8).unwrap();
+        assert_eq!(window.slice(1, 4).unwrap(), &[2, 3, 0, 0]);
+        assert_eq!(window.slice(6, 3).unwrap(), &[] as &[u8]);
+        assert_eq!(window.slice(u64::MAX, 2).unwrap(), &[] as &[u8]);
+        assert_eq!(window.u64(4).unwrap(), 0);
+    }
+}
