@@ -1,1 +1,154 @@
-//! x
+//! libvirt's domain XML, as far as it says which files a domain uses and how they are labelled.
+//!
+//! The elements are those of libvirt's document *Domain XML format*: `<disk>` with its
+//! `<source>`, `<driver>`, `<readonly/>`, `<shareable/>`, `<transient/>`, `<backingStore>` and
+//! `<dataStore>`, and `<seclabel>` at the domain and at every source.
+
+mod build;
+pub mod error;
+mod tree;
+
+use std::path::PathBuf;
+
+pub use error::{DomainError, DomainFault};
+
+use super::format::Format;
+
+/// A domain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Domain {
+    /// Its name, empty if it has none.
+    pub name: String,
+    /// Its UUID as written.
+    pub uuid: Option<String>,
+    /// Its security labels, one for each driver.
+    pub seclabels: Vec<DomainLabel>,
+    /// Its disks in document order.
+    pub disks: Vec<Disk>,
+}
+
+/// A domain's `<seclabel>`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DomainLabel {
+    /// The driver; absent means every driver.
+    pub model: Option<Model>,
+    /// Whether files are relabelled at all.
+    pub relabel: bool,
+    /// The process's label.
+    pub label: Option<String>,
+    /// The label for images, which only the runtime form has.
+    pub image_label: Option<String>,
+}
+
+/// A security driver.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Model {
+    /// Owner and group.
+    Dac,
+    /// SELinux contexts.
+    Selinux,
+    /// A driver that this system doesn't have.
+    Other,
+}
+
+/// A `<seclabel>` at a source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceLabel {
+    /// The driver; a label without a model is SELinux's.
+    pub model: Model,
+    /// Whether the file is relabelled.
+    pub relabel: bool,
+    /// The label, for DAC `uid:gid`.
+    pub label: Option<String>,
+}
+
+/// A `<disk>`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Disk {
+    /// The target device, such as `vda`.
+    pub target: String,
+    /// `device='cdrom'`, which is always read-only.
+    pub cdrom: bool,
+    /// `<readonly/>`.
+    pub readonly: bool,
+    /// `<shareable/>`.
+    pub shareable: bool,
+    /// `<transient/>`.
+    pub transient: bool,
+    /// The top image.
+    pub image: Image,
+}
+
+/// An image in a disk or a `<backingStore>`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Image {
+    /// The declared format; raw where a disk has no `<driver type>`.
+    pub format: Format,
+    /// Where it is.
+    pub source: Source,
+    /// The `<dataStore>` inside its `<source>`.
+    pub data_store: Option<DataStore>,
+    /// What the XML says about the next layer.
+    pub backing: DeclaredBacking,
+}
+
+/// What XML says about the layer below an image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DeclaredBacking {
+    /// Nothing, so the image's header decides.
+    Open,
+    /// `<backingStore/>`: there is none, whatever the header says.
+    Terminated,
+    /// This image, whatever the header says.
+    Image(Box<Image>),
+}
+
+/// A `<dataStore>`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DataStore {
+    /// Where it is.
+    pub source: Source,
+}
+
+/// A `<source>`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// What the source is.
+    pub location: Location,
+    /// Its security labels.
+    pub seclabels: Vec<SourceLabel>,
+}
+
+/// What a source is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Location {
+    /// An empty drive.
+    None,
+    /// A path on this host.
+    Local {
+        /// As written.
+        path: PathBuf,
+        /// Whether the XML calls it a block device.
+        block: bool,
+    },
+    /// Something without a path of its own, such as a network disk; nothing to label.
+    Remote,
+}
+
+impl Domain {
+    /// Reads domain XML.
+    ///
+    /// # Errors
+    ///
+    /// [`DomainError`] for a document that is malformed, larger than 4 MiB, nested deeper than
+    /// 512 elements, or that has a document type, and for disks that libvirt refuses.
+    pub fn parse(xml: &[u8]) -> Result<Self, DomainError> {
+        build::domain(&tree::parse(xml)?)
+    }
+
+    /// What stands for this domain in records: its UUID, or its name.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        self.uuid.as_deref().unwrap_or(&self.name)
+    }
+}

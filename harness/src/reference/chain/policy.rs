@@ -1,0 +1,74 @@
+//! What may be followed. Names in an image are untrusted input, so the caller decides.
+
+use std::path::Path;
+
+use super::{Origin, Role};
+
+/// A file that a chain is about to use.
+#[derive(Debug, Clone, Copy)]
+pub struct Candidate<'a> {
+    /// Its place in the chain.
+    pub role: Role,
+    /// Who named it.
+    pub source: Origin,
+    /// The path as resolved from that name.
+    pub path: &'a Path,
+    /// The path with every symbolic link resolved.
+    pub canonical: &'a Path,
+    /// Whether the path itself, not one of its folders, is a symbolic link.
+    pub symlink: bool,
+}
+
+/// Says which names may be followed.
+pub trait ResolvePolicy {
+    /// Whether names such as `json:{}` or `nbd:host` are taken as file names.
+    ///
+    /// QEMU reads a data file's name literally; libvirt would interpret it.
+    fn literal_names(&self) -> bool {
+        false
+    }
+
+    /// Whether this file may become part of the chain.
+    ///
+    /// # Errors
+    ///
+    /// The reason why not, a lowercase fragment.
+    fn allow(&self, candidate: &Candidate<'_>) -> Result<(), String>;
+}
+
+/// For domains: follows everything that has only one reading.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Follow;
+
+impl ResolvePolicy for Follow {
+    fn allow(&self, _: &Candidate<'_>) -> Result<(), String> {
+        Ok(())
+    }
+}
+
+/// For single images: as [`Follow`], and takes data file names literally, as QEMU does.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Literal;
+
+impl ResolvePolicy for Literal {
+    fn literal_names(&self) -> bool {
+        true
+    }
+
+    fn allow(&self, _: &Candidate<'_>) -> Result<(), String> {
+        Ok(())
+    }
+}
+
+/// As [`Follow`], but a header must not name a symbolic link.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Strict;
+
+impl ResolvePolicy for Strict {
+    fn allow(&self, candidate: &Candidate<'_>) -> Result<(), String> {
+        if candidate.symlink && candidate.source == Origin::Header {
+            return Err("a header names a symbolic link".to_owned());
+        }
+        Ok(())
+    }
+}

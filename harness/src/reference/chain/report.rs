@@ -1,0 +1,127 @@
+//! What `chain --json` reports.
+
+use serde::Serialize;
+
+use super::{Access, Chain, ChainError, ChainFile, Origin, Role};
+use crate::reference::domain::DomainError;
+use crate::reference::format::Format;
+use crate::reference::violation::FileViolation;
+
+/// A chain in the shape of `chain --json`; a refused chain has an error and no files.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ChainReport {
+    /// One object for each use of each file.
+    pub files: Vec<ChainFileReport>,
+    /// What is odd and accepted.
+    pub violations: Vec<FileViolation>,
+    /// Why the chain is refused.
+    pub error: Option<ErrorReport>,
+}
+
+/// One use of one file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ChainFileReport {
+    /// Target of the disk, null for a chain that starts at an image.
+    pub disk: Option<String>,
+    /// Its place in the chain.
+    pub role: Role,
+    /// Where it is, made valid UTF-8.
+    pub path: String,
+    /// Its format.
+    pub format: Format,
+    /// `rw` or `ro`.
+    pub access: Access,
+    /// Layers above it.
+    pub depth: u32,
+    /// Who named it.
+    pub source: Origin,
+    /// The header's own name, if the domain declares another file.
+    pub overridden: Option<NameReport>,
+}
+
+/// A name from a header.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct NameReport {
+    /// Up to the first NUL, made valid UTF-8.
+    pub name: String,
+    /// The whole payload in hexadecimal.
+    pub name_hex: String,
+}
+
+/// Why something is refused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ErrorReport {
+    /// The class.
+    pub class: &'static str,
+    /// A lowercase fragment.
+    pub message: String,
+    /// The file that it is about, if it is about one.
+    pub path: Option<String>,
+    /// Where in that file, in bytes.
+    pub offset: Option<u64>,
+}
+
+impl From<&ChainError> for ErrorReport {
+    fn from(error: &ChainError) -> Self {
+        Self {
+            class: error.class.as_str(),
+            message: error.message.clone(),
+            path: Some(error.path.to_string_lossy().into_owned()),
+            offset: error.offset,
+        }
+    }
+}
+
+impl From<&DomainError> for ErrorReport {
+    fn from(error: &DomainError) -> Self {
+        Self {
+            class: error.fault.as_str(),
+            message: error.to_string(),
+            path: None,
+            offset: None,
+        }
+    }
+}
+
+impl From<&Result<Chain, ChainError>> for ChainReport {
+    fn from(result: &Result<Chain, ChainError>) -> Self {
+        match result {
+            Ok(chain) => Self {
+                files: chain.files.iter().map(ChainFileReport::from).collect(),
+                violations: chain.violations.clone(),
+                error: None,
+            },
+            Err(error) => Self::refused(error.into()),
+        }
+    }
+}
+
+impl ChainReport {
+    /// A report that has nothing but an error.
+    #[must_use]
+    pub fn refused(error: ErrorReport) -> Self {
+        Self {
+            files: Vec::new(),
+            violations: Vec::new(),
+            error: Some(error),
+        }
+    }
+}
+
+impl From<&ChainFile> for ChainFileReport {
+    fn from(file: &ChainFile) -> Self {
+        Self {
+            disk: file.disk.clone(),
+            role: file.role,
+            path: file.path.to_string_lossy().into_owned(),
+            format: file.format,
+            access: file.access,
+            depth: file.depth,
+            source: file.source,
+            overridden: file.overridden.as_ref().map(|name| NameReport {
+                name: name.text(),
+                name_hex: name.hex(),
+            }),
+        }
+    }
+}

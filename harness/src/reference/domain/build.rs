@@ -1,0 +1,193 @@
+//! From a tree of elements to the domain's model.
+
+use std::path::PathBuf;
+
+use super::error::{DomainError, DomainFault};
+use super::tree::Element;
+use super::{
+    DataStore, DeclaredBacking, Disk, Domain, DomainLabel, Image, Location, Model, Source,
+    SourceLabel,
+};
+use crate::reference::format::Format;
+
+type Result<T> = std::result::Result<T, DomainError>;
+
+pub(super) fn domain(root: &Element) -> Result<Domain> {
+    if root.name != "domain" {
+        return Err(root.error(DomainFault::NotADomain(root.name.clone())));
+    }
+    let text = |name| root.child(name).map(|child| child.text().to_owned());
+    let labels = root.children("seclabel").map(domain_label);
+    let disks = root
+        .children("devices")
+        .flat_map(|devices| devices.children("disk"))
+        .map(disk);
+    Ok(Domain {
+        name: text("name").unwrap_or_default(),
+        uuid: text("uuid").filter(|uuid| !uuid.is_empty()),
+        seclabels: labels.collect::<Result<_>>()?,
+        disks: disks.collect::<Result<_>>()?,
+    })
+}
+
+fn domain_label(element: &Element) -> Result<DomainLabel> {
+    let kind = element.attribute("type").unwrap_or("dynamic");
+    let model = element.attribute("model");
+    let default = match kind {
+        "dynamic" => true,
+        // With a static label, files are the administrator's business unless asked for.
+        "static" | "none" => false,
+        other => return Err(unknown(element, "seclabel type", other)),
+    };
+    let relabel = yes_or_no(element, "relabel")?.unwrap_or(default);
+    let text = |name| element.child(name).map(|child| child.text().to_owned());
+    Ok(DomainLabel {
+        model: model.filter(|name| *name != "none").map(model_of),
+        relabel: relabel && kind != "none" && model != Some("none"),
+        label: text("label"),
+        image_label: text("imagelabel"),
+    })
+}
+
+fn model_of(name: &str) -> Model {
+    match name {
+        "dac" => Model::Dac,
+        "selinux" => Model::Selinux,
+        _ => Model::Other,
+    }
+}
+
+fn source_label(element: &Element) -> Result<SourceLabel> {
+    let label = element.child("label").map(|child| child.text().to_owned());
+    Ok(SourceLabel {
+        model: element.attribute("model").map_or(Model::Selinux, model_of),
+        relabel: yes_or_no(element, "relabel")?.unwrap_or(true),
+        label: label.filter(|label| !label.is_empty()),
+    })
+}
+
+fn disk(element: &Element) -> Result<Disk> {
+    let device = element.attribute("device").unwrap_or("disk");
+    if !["disk", "cdrom", "floppy", "lun"].contains(&device) {
+        return Err(unknown(element, "disk device", device));
+    }
+    let target = element.child("target").and_then(|target| target.attribute("dev"));
+    let target = target.ok_or_else(|| missing(element, "target device"))?;
+    let format = element.child("driver").and_then(|driver| driver.attribute("type"));
+    // Nobody probes the top image: a guest could have written any header into a raw disk.
+    let format = match format {
+        Some(name) => parse_format(element, name)?,
+        None => Format::Raw,
+    };
+    let has = |name| element.child(name).is_some();
+    Ok(Disk {
+        target: target.to_owned(),
+        cdrom: device == "cdrom",
+        readonly: has("readonly"),
+        shareable: has("shareable"),
+        transient: has("transient"),
+        image: image(element, format)?,
+    })
+}
+
+/// An image from a `<disk>` or a `<backingStore>`, which share their grammar.
+fn image(element: &Element, format: Format) -> Result<Image> {
+    let source_element = element.child("source");
+    // libvirt also takes a data store beside the source, and writes it back inside.
+    let data_store = source_element
+        .and_then(|source| source.child("dataStore"))
+        .or_else(|| element.child("dataStore"));
+    if data_store.is_some() && format != Format::Qcow2 {
+        let message = "a data store needs a qcow2 image";
+        return Err(element.error(DomainFault::DataStore(message)));
+    }
+    Ok(Image {
+        format,
+        source: source(element, source_element)?,
+        data_store: data_store.map(parse_data_store).transpose()?,
+        backing: backing(element)?,
+    })
+}
+
+fn backing(element: &Element) -> Result<DeclaredBacking> {
+    let Some(store) = element.child("backingStore") else {
+        return Ok(DeclaredBacking::Open);
+    };
+    if store.child("source").is_none() && store.attribute("type").is_none() {
+        return Ok(DeclaredBacking::Terminated);
+    }
+    let format = store.child("format").and_then(|format| format.attribute("type"));
+    let format = format.ok_or_else(|| missing(store, "format of a backing store"))?;
+    if store.child("source").is_none() {
+        return Err(missing(store, "source of a backing store"));
+    }
+    let image = image(store, parse_format(store, format)?)?;
+    Ok(DeclaredBacking::Image(Box::new(image)))
+}
+
+fn parse_data_store(element: &Element) -> Result<DataStore> {
+    let fault = |message| element.error(DomainFault::DataStore(message));
+    let format = element.child("format").and_then(|format| format.attribute("type"));
+    if format.ok_or_else(|| missing(element, "format of a data store"))? != "raw" {
+        return Err(fault("a data store must be raw"));
+    }
+    let inner = element.child("source").ok_or_else(|| missing(element, "source of a data store"))?;
+    let nested = |element: &Element| {
+        element.child("dataStore").is_some() || element.child("backingStore").is_some()
+    };
+    if nested(inner) || nested(element) {
+        return Err(fault("a data store has no data store or backing store of its own"));
+    }
+    let source = source(element, Some(inner))?;
+    if source.location == Location::None {
+        return Err(missing(inner, "path of a data store"));
+    }
+    Ok(DataStore { source })
+}
+
+/// The source of a `<disk>`, `<backingStore>` or `<dataStore>`, whose `type` says what it is.
+fn source(owner: &Element, source: Option<&Element>) -> Result<Source> {
+    let attribute = |name| source.and_then(|source| source.attribute(name));
+    let local = |path: Option<&str>, block| match path {
+        Some(path) if !path.is_empty() => Location::Local { path: PathBuf::from(path), block },
+        _ => Location::None,
+    };
+    let location = match owner.attribute("type").unwrap_or("file") {
+        "file" => local(attribute("file"), false),
+        "block" => local(attribute("dev"), true),
+        "dir" | "network" | "volume" | "nvme" | "vhostuser" | "vhostvdpa" => Location::Remote,
+        other => return Err(unknown(owner, "source type", other)),
+    };
+    if let Location::Local { path, .. } = &location
+        && path.as_os_str().as_encoded_bytes().contains(&0)
+    {
+        return Err(owner.error(DomainFault::Malformed("path has a nul byte in it".to_owned())));
+    }
+    let labels = source.into_iter().flat_map(|source| source.children("seclabel"));
+    Ok(Source {
+        location,
+        seclabels: labels.map(source_label).collect::<Result<_>>()?,
+    })
+}
+
+fn parse_format(element: &Element, name: &str) -> Result<Format> {
+    Format::parse(name).ok_or_else(|| unknown(element, "image format", name))
+}
+
+fn yes_or_no(element: &Element, name: &'static str) -> Result<Option<bool>> {
+    match element.attribute(name) {
+        None => Ok(None),
+        Some("yes") => Ok(Some(true)),
+        Some("no") => Ok(Some(false)),
+        Some(other) => Err(unknown(element, name, other)),
+    }
+}
+
+fn unknown(element: &Element, what: &'static str, value: &str) -> DomainError {
+    let value = value.to_owned();
+    element.error(DomainFault::Unknown { what, value })
+}
+
+fn missing(element: &Element, what: &'static str) -> DomainError {
+    element.error(DomainFault::Missing(what))
+}
