@@ -1,0 +1,60 @@
+//! Why labels couldn't be set or given back.
+
+use std::path::{Path, PathBuf};
+
+/// A failure at one file.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}: {message}", path.display())]
+pub struct ApplyError {
+    /// Why.
+    pub class: ApplyClass,
+    /// The file.
+    pub path: PathBuf,
+    /// What happened, a lowercase fragment.
+    pub message: String,
+    /// What could not be given back afterwards; empty where a failed start left no trace.
+    pub left_behind: Vec<String>,
+}
+
+/// One class of failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ApplyClass {
+    /// The path means another file than the plan's, or none.
+    Changed,
+    /// Another domain uses the file and needs another owner or label.
+    InUse,
+    /// Another relabeller holds the file for too long.
+    Busy,
+    /// The owner or label can't be read or set.
+    Refused,
+    /// Changing the owner would drop set-id bits.
+    SetId,
+    /// A record can't be read or written.
+    Record,
+}
+
+impl ApplyClass {
+    /// The class as reports spell it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Changed => "changed",
+            Self::InUse => "in-use",
+            Self::Busy => "busy",
+            Self::Refused => "refused",
+            Self::SetId => "set-id",
+            Self::Record => "record",
+        }
+    }
+}
+
+impl ApplyError {
+    pub(super) fn new(class: ApplyClass, path: &Path, message: impl Into<String>) -> Self {
+        Self {
+            class,
+            path: path.to_owned(),
+            message: message.into(),
+            left_behind: Vec::new(),
+        }
+    }
+}

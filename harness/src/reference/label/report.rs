@@ -1,0 +1,88 @@
+//! What `plan --json` reports.
+
+use serde::Serialize;
+
+use super::config::Owner;
+use super::plan::{Plan, PlanError, PlanRow};
+use crate::reference::chain::{ErrorReport, Role};
+use crate::reference::violation::FileViolation;
+
+/// A plan in the shape of `plan --json`; a refused domain has an error and no files.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PlanReport {
+    /// One object for each use of each file.
+    pub files: Vec<PlanFileReport>,
+    /// What is odd and accepted.
+    pub violations: Vec<FileViolation>,
+    /// Why the domain is refused.
+    pub error: Option<ErrorReport>,
+}
+
+/// What a start would do to one file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PlanFileReport {
+    /// Target of the disk.
+    pub disk: Option<String>,
+    /// The file's place in the chain.
+    pub role: Role,
+    /// The path, made valid UTF-8.
+    pub path: String,
+    /// `uid:gid`, or null for untouched.
+    pub owner: Option<Owner>,
+    /// The SELinux context, or null for untouched.
+    pub label: Option<String>,
+    /// Whether the original state comes back after the last stop.
+    pub restore: bool,
+    /// Why, in a few words.
+    pub reason: String,
+}
+
+impl PlanReport {
+    /// A report that has nothing but an error.
+    #[must_use]
+    pub fn refused(error: ErrorReport) -> Self {
+        Self {
+            files: Vec::new(),
+            violations: Vec::new(),
+            error: Some(error),
+        }
+    }
+}
+
+impl From<&Result<Plan, PlanError>> for PlanReport {
+    fn from(result: &Result<Plan, PlanError>) -> Self {
+        match result {
+            Ok(plan) => Self {
+                files: plan.rows.iter().map(PlanFileReport::from).collect(),
+                violations: plan.violations.clone(),
+                error: None,
+            },
+            Err(error) => Self::refused(error.into()),
+        }
+    }
+}
+
+impl From<&PlanRow> for PlanFileReport {
+    fn from(row: &PlanRow) -> Self {
+        Self {
+            disk: row.disk.clone(),
+            role: row.role,
+            path: row.path.to_string_lossy().into_owned(),
+            owner: row.owner,
+            label: row.label.clone(),
+            restore: row.restore,
+            reason: row.reason.clone(),
+        }
+    }
+}
+
+impl From<&PlanError> for ErrorReport {
+    fn from(error: &PlanError) -> Self {
+        Self {
+            class: error.class(),
+            message: error.to_string(),
+            path: error.path().map(|path| path.to_string_lossy().into_owned()),
+            offset: None,
+        }
+    }
+}
