@@ -1,0 +1,360 @@
+//! What a start does to files, and what a stop gives back.
+
+use std::cell::Cell;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::path::Path;
+
+use qconform::reference::chain::policy::Follow;
+use qconform::reference::chain::resolve;
+use qconform::reference::label::dac::Dac;
+use qconform::reference::label::selinux::Selinux;
+use qconform::reference::label::target::Target;
+use qconform::reference::label::{
+    Config, Driver, DriverError, Namespace, Plan, Running, RunningFile, abort, plan, start,
+    start_with, stop,
+};
+use rstest::rstest;
+use rustix::fs::XattrFlags;
+
+use crate::lab::{Lab, disk, disk_with};
+
+const FILES: [&str; 4] = ["overlay.qcow2", "overlay.raw", "base.qcow2", "base.raw"];
+
+/// A lab whose files belong to 4001:5001 and so on; absent where nobody may chown.
+fn lab() -> Option<Lab> {
+    let lab = Lab::new();
+    lab.two_layers();
+    for (number, name) in (1..).zip(FILES) {
+        let path = lab.path(name);
+        std::fs::set_permissions(&path, PermissionsExt::from_mode(0o600)).unwrap();
+        if chown(&path, Some(4000 + number), Some(5000 + number)).is_err() {
+            println!("skipped: needs root");
+            return None;
+        }
+    }
+    set_label(&lab.path("overlay.qcow2"), "old:old:old:s0\0").then_some(lab)
+}
+
+fn set_label(path: &Path, label: &str) -> bool {
+    let result = rustix::fs::setxattr(path, "security.selinux", label.as_bytes(), XattrFlags::empty());
+    if let Err(error) = result {
+        println!("skipped: security.selinux can't be set here: {error}");
+    }
+    result.is_ok()
+}
+
+/// Everything about a file that may change: owner, mode, label and every record.
+fn state(path: &Path) -> String {
+    let metadata = std::fs::metadata(path).unwrap();
+    let owner = format!("{}:{} {:o}", metadata.uid(), metadata.gid(), metadata.mode());
+    let mut names = vec![0; 4096];
+    let length = rustix::fs::listxattr(path, names.as_mut_slice()).unwrap();
+    let names = String::from_utf8(names[..length].to_vec()).unwrap();
+    let mut names: Vec<_> = names.split_terminator('\0').collect();
+    names.sort_unstable();
+    let values = names.iter().map(|name| format!(" {name}={:?}", xattr(path, name).unwrap()));
+    owner + &values.collect::<String>()
+}
+
+fn xattr(path: &Path, name: &str) -> Option<String> {
+    let mut value = vec![0; 4096];
+    let length = rustix::fs::getxattr(path, name, value.as_mut_slice()).ok()?;
+    Some(String::from_utf8(value[..length].to_vec()).unwrap())
+}
+
+fn states(lab: &Lab) -> Vec<String> {
+    FILES.iter().map(|name| state(&lab.path(name))).collect()
+}
+
+fn owners(lab: &Lab) -> Vec<(u32, u32)> {
+    let owner = |name: &&str| {
+        let metadata = std::fs::metadata(lab.path(name)).unwrap();
+        (metadata.uid(), metadata.gid())
+    };
+    FILES.iter().map(owner).collect()
+}
+
+fn label(path: &Path) -> Option<String> {
+    xattr(path, "security.selinux")
+}
+
+/// The record of a driver, wherever it is.
+fn record(path: &Path, driver: &str) -> Option<serde_json::Value> {
+    let places = ["trusted", "security"].map(|place| format!("{place}.qconform.{driver}"));
+    let value = places.iter().find_map(|name| xattr(path, name))?;
+    Some(serde_json::from_str(&value).unwrap())
+}
+
+fn config() -> Config {
+    Config { category_pair: Some((10, 20)), ..Config::default() }
+}
+
+fn plan_with(lab: &Lab, disks: &str, config: &Config) -> Plan {
+    let domain = lab.domain_with("", disks);
+    let chain = resolve(&domain, &Follow).unwrap();
+    plan(&domain, &chain, config).unwrap()
+}
+
+fn overlay_plan(lab: &Lab) -> Plan {
+    plan_with(lab, &disk("overlay.qcow2"), &config())
+}
+
+const VM: (u32, u32) = (64_055, 64_055);
+
+#[test]
+fn a_start_labels_every_file_and_a_stop_gives_the_writable_ones_back() {
+    let Some(lab) = lab() else { return };
+    let before = states(&lab);
+    let running = start(&overlay_plan(&lab), &config(), "one").unwrap();
+    assert_eq!(owners(&lab), [VM; 4]);
+    let rw = "system_u:object_r:svirt_image_t:s0:c10,c20\0";
+    let ro = "system_u:object_r:virt_content_t:s0\0";
+    let labels: Vec<_> = FILES.iter().map(|name| label(&lab.path(name)).unwrap()).collect();
+    assert_eq!(labels, [rw, rw, ro, ro]);
+    let stopped = stop(&running);
+    assert_eq!((stopped.errors, stopped.violations), (vec![], vec![]));
+    assert_eq!(states(&lab)[..2], before[..2]);
+    assert_eq!(owners(&lab)[2..], [VM; 2]);
+    for name in &FILES[2..] {
+        assert_eq!(label(&lab.path(name)).as_deref(), Some(ro));
+        assert_eq!(record(&lab.path(name), "dac"), None);
+        assert_eq!(record(&lab.path(name), "selinux"), None);
+    }
+}
+
+#[test]
+fn a_record_holds_the_original_state_and_its_users() {
+    let Some(lab) = lab() else { return };
+    let _running = start(&overlay_plan(&lab), &config(), "one").unwrap();
+    let record_of = |name: &str, driver| record(&lab.path(name), driver).unwrap();
+    let dac = record_of("overlay.qcow2", "dac");
+    assert_eq!(dac["v"], 1);
+    assert_eq!(dac["original"], "4001:5001");
+    assert_eq!(dac["users"], serde_json::json!(["one"]));
+    assert_eq!(record_of("overlay.qcow2", "selinux")["original"], "old:old:old:s0\0");
+    assert_eq!(record_of("overlay.raw", "selinux")["original"], serde_json::Value::Null);
+    assert_eq!(record_of("base.raw", "dac")["original"], "4004:5004");
+}
+
+#[test]
+fn a_running_domain_survives_being_written_down() {
+    let Some(lab) = lab() else { return };
+    let before = states(&lab);
+    let running = start(&overlay_plan(&lab), &config(), "one").unwrap();
+    let text = serde_json::to_string(&running).unwrap();
+    std::fs::write(lab.path("overlay.qcow2"), b"no header any more").unwrap();
+    let stopped = stop(&serde_json::from_str::<Running>(&text).unwrap());
+    assert_eq!(stopped.errors, []);
+    assert_eq!(states(&lab)[..2], before[..2]);
+}
+
+#[test]
+fn a_shared_file_comes_back_after_its_last_user() {
+    let Some(lab) = lab() else { return };
+    let plan = plan_with(&lab, &disk("overlay.qcow2"), &Config::default());
+    let before = states(&lab);
+    let first = start(&plan, &Config::default(), "one").unwrap();
+    let second = start(&plan, &Config::default(), "two").unwrap();
+    assert_eq!(stop(&first).errors, []);
+    assert_eq!(owners(&lab), [VM; 4]);
+    assert_eq!(record(&lab.path("overlay.raw"), "dac").unwrap()["users"], serde_json::json!(["two"]));
+    assert_eq!(stop(&second).errors, []);
+    assert_eq!(states(&lab)[..2], before[..2]);
+}
+
+#[test]
+fn another_domain_with_another_label_is_refused_before_any_change() {
+    let Some(lab) = lab() else { return };
+    let _first = start(&overlay_plan(&lab), &config(), "one").unwrap();
+    let during = states(&lab);
+    let other = Config { category_pair: Some((30, 40)), ..config() };
+    let error = start(&plan_with(&lab, &disk("overlay.qcow2"), &other), &other, "two").unwrap_err();
+    assert_eq!(error.class.as_str(), "in-use");
+    assert_eq!(states(&lab), during);
+}
+
+#[test]
+fn the_same_file_twice_counts_twice() {
+    let Some(lab) = lab() else { return };
+    let readonly = disk_with("base.qcow2", "", "<readonly/>");
+    let disks = readonly.clone() + &readonly.replace("vda", "vdb");
+    let running = start(&plan_with(&lab, &disks, &config()), &config(), "one").unwrap();
+    let users = record(&lab.path("base.raw"), "dac").unwrap()["users"].clone();
+    assert_eq!(users, serde_json::json!(["one", "one"]));
+    assert_eq!(stop(&running).errors, []);
+    assert_eq!(record(&lab.path("base.raw"), "dac"), None);
+}
+
+/// The SELinux driver, except that it fails at one of its changes.
+#[derive(Debug)]
+struct Failing {
+    left: Cell<u32>,
+}
+
+impl Driver for Failing {
+    fn name(&self) -> &'static str {
+        Selinux.name()
+    }
+
+    fn wanted(&self, file: &RunningFile) -> Option<String> {
+        Selinux.wanted(file)
+    }
+
+    fn current(&self, target: &Target) -> Result<Option<String>, DriverError> {
+        Selinux.current(target)
+    }
+
+    fn set(&self, target: &Target, state: Option<&str>) -> Result<(), DriverError> {
+        let left = self.left.replace(self.left.get().wrapping_sub(1));
+        if left == 0 {
+            return Err(DriverError::BadState("injected".to_owned()));
+        }
+        Selinux.set(target, state)
+    }
+}
+
+#[rstest]
+fn a_failed_start_leaves_no_trace(#[values(0, 1, 2, 3)] successes: u32) {
+    let Some(lab) = lab() else { return };
+    let before = states(&lab);
+    let failing = Failing { left: Cell::new(successes) };
+    let drivers: [&dyn Driver; 2] = [&Dac, &failing];
+    let error = start_with(&overlay_plan(&lab), &config(), "one", &drivers).unwrap_err();
+    assert_eq!((error.class.as_str(), error.left_behind), ("refused", vec![]));
+    assert_eq!(states(&lab), before);
+}
+
+#[test]
+fn a_failed_start_keeps_what_another_domain_uses() {
+    let Some(lab) = lab() else { return };
+    let readonly = plan_with(&lab, &disk_with("base.qcow2", "", "<readonly/>"), &config());
+    let other = start(&readonly, &config(), "other").unwrap();
+    let during = states(&lab);
+    let failing = Failing { left: Cell::new(1) };
+    let drivers: [&dyn Driver; 2] = [&Dac, &failing];
+    start_with(&overlay_plan(&lab), &config(), "one", &drivers).unwrap_err();
+    assert_eq!(states(&lab), during);
+    assert_eq!(stop(&other).errors, []);
+}
+
+#[rstest]
+#[case::with_records(true)]
+#[case::without_records(false)]
+fn an_aborted_start_gives_back_kept_kinds_too(#[case] remember: bool) {
+    let Some(lab) = lab() else { return };
+    let before = states(&lab);
+    let config = Config { remember, ..config() };
+    let running = start(&plan_with(&lab, &disk("overlay.qcow2"), &config), &config, "one").unwrap();
+    assert_eq!(abort(&running).errors, []);
+    assert_eq!(states(&lab), before);
+}
+
+#[test]
+fn a_killed_start_is_cleaned_up_from_the_plan_alone() {
+    let Some(lab) = lab() else { return };
+    let before = states(&lab);
+    let plan = overlay_plan(&lab);
+    // The returned value is lost, as it is when the relabeller is killed.
+    drop(start(&plan, &config(), "one").unwrap());
+    assert_eq!(abort(&Running::of(&plan, &config(), "one")).errors, []);
+    assert_eq!(states(&lab), before);
+}
+
+#[test]
+fn a_start_after_a_killed_one_still_knows_the_original_state() {
+    let Some(lab) = lab() else { return };
+    let before = states(&lab);
+    drop(start(&overlay_plan(&lab), &config(), "one").unwrap());
+    let running = start(&overlay_plan(&lab), &config(), "one").unwrap();
+    assert_eq!(stop(&running).errors, []);
+    assert_eq!(states(&lab)[..2], before[..2]);
+}
+
+#[test]
+fn users_of_an_earlier_boot_are_gone_and_the_original_state_is_not() {
+    let Some(lab) = lab() else { return };
+    let path = lab.path("overlay.raw");
+    let stale = r#"{"v":1,"original":"4002:5002","users":["old"],"boot":"earlier","restore":true}"#;
+    let name = "security.qconform.dac";
+    rustix::fs::setxattr(&path, name, stale.as_bytes(), XattrFlags::empty()).unwrap();
+    chown(&path, Some(1), Some(1)).unwrap();
+    let running = start(&overlay_plan(&lab), &config(), "one").unwrap();
+    assert_eq!(record(&path, "dac").unwrap()["users"], serde_json::json!(["one"]));
+    assert_eq!(stop(&running).errors, []);
+    assert_eq!(owners(&lab)[1], (4002, 5002));
+}
+
+#[test]
+fn without_remembering_the_owner_stays_and_never_becomes_root() {
+    let Some(lab) = lab() else { return };
+    let config = Config { remember: false, ..config() };
+    let running = start(&plan_with(&lab, &disk("overlay.qcow2"), &config), &config, "one").unwrap();
+    assert_eq!(record(&lab.path("overlay.qcow2"), "dac"), None);
+    let stopped = stop(&running);
+    assert_eq!(stopped.errors, []);
+    assert_eq!(stopped.violations[0].requirement, "label.original-remembered");
+    assert_eq!(owners(&lab), [VM; 4]);
+}
+
+#[test]
+fn records_go_where_the_configuration_says() {
+    let Some(lab) = lab() else { return };
+    let config = Config { record_namespaces: vec![Namespace::User], ..config() };
+    let before = states(&lab);
+    let running = start(&plan_with(&lab, &disk("overlay.qcow2"), &config), &config, "one").unwrap();
+    assert!(xattr(&lab.path("overlay.raw"), "user.qconform.dac").is_some());
+    assert_eq!(stop(&running).errors, []);
+    assert_eq!(states(&lab)[..2], before[..2]);
+}
+
+#[test]
+fn a_malformed_record_is_an_error_and_nothing_changes() {
+    let Some(lab) = lab() else { return };
+    let path = lab.path("base.raw");
+    rustix::fs::setxattr(&path, "security.qconform.dac", b"{}", XattrFlags::empty()).unwrap();
+    let before = states(&lab);
+    let error = start(&overlay_plan(&lab), &config(), "one").unwrap_err();
+    assert_eq!(error.class.as_str(), "record");
+    assert_eq!(states(&lab), before);
+}
+
+#[rstest]
+#[case::other_file(false)]
+#[case::symbolic_link(true)]
+fn a_file_that_was_replaced_since_the_plan_is_refused(#[case] link: bool) {
+    let Some(lab) = lab() else { return };
+    let plan = overlay_plan(&lab);
+    std::fs::rename(lab.path("overlay.raw"), lab.path("aside")).unwrap();
+    lab.data("bystander");
+    match link {
+        true => std::os::unix::fs::symlink("aside", lab.path("overlay.raw")).unwrap(),
+        false => std::fs::rename(lab.path("bystander"), lab.path("overlay.raw")).unwrap(),
+    }
+    let before = (states(&lab), state(&lab.path("aside")));
+    let error = start(&plan, &config(), "one").unwrap_err();
+    assert_eq!(error.class.as_str(), "changed");
+    assert_eq!((states(&lab), state(&lab.path("aside"))), before);
+}
+
+#[test]
+fn a_set_id_file_is_refused_because_its_mode_would_change() {
+    let Some(lab) = lab() else { return };
+    let path = lab.path("base.raw");
+    std::fs::set_permissions(path, PermissionsExt::from_mode(0o4755)).unwrap();
+    let before = states(&lab);
+    let error = start(&overlay_plan(&lab), &config(), "one").unwrap_err();
+    assert_eq!(error.class.as_str(), "set-id");
+    assert_eq!(states(&lab), before);
+}
+
+#[test]
+fn a_missing_file_does_not_keep_the_others_from_coming_back() {
+    let Some(lab) = lab() else { return };
+    let before = states(&lab);
+    let running = start(&overlay_plan(&lab), &config(), "one").unwrap();
+    std::fs::remove_file(lab.path("overlay.qcow2")).unwrap();
+    let stopped = stop(&running);
+    assert_eq!(stopped.errors, []);
+    assert_eq!(stopped.violations[0].requirement, "label.file-kept");
+    assert_eq!(state(&lab.path("overlay.raw")), before[1]);
+}

@@ -1,0 +1,112 @@
+//! Domain XML as it comes in.
+
+use proptest::prelude::*;
+use qconform::reference::domain::{DeclaredBacking, Domain, Location, Model};
+use qconform::reference::format::Format;
+use rstest::rstest;
+
+const FULL: &str = "<?xml version='1.0'?>
+<domain type='kvm' id='3'>
+  <name>a &amp; b</name><uuid>u-1</uuid>
+  <seclabel type='static' model='dac' relabel='yes'><label>+1:+2</label></seclabel>
+  <seclabel type='dynamic' model='selinux'/>
+  <devices>
+    <disk type='file' device='disk'>
+      <driver name='qemu' type='qcow2'/>
+      <source file='/a&#x20;b' index='1'>
+        <seclabel model='dac' relabel='no'/>
+        <seclabel><label>x:y:z:s0</label></seclabel>
+        <dataStore type='block'><format type='raw'/><source dev='/dev/x'/></dataStore>
+      </source>
+      <backingStore type='file'><format type='raw'/><source file='/base'/><backingStore/></backingStore>
+      <target dev='vda'/><shareable/><transient/><readonly/>
+    </disk>
+    <disk type='file' device='cdrom'><target dev='sda'/></disk>
+    <disk type='network'><source protocol='nbd'/><target dev='vdb'/></disk>
+  </devices>
+</domain>";
+
+#[test]
+fn every_element_that_matters_is_read() {
+    let domain = Domain::parse(FULL.as_bytes()).unwrap();
+    assert_eq!((domain.name.as_str(), domain.id()), ("a & b", "u-1"));
+    assert_eq!(domain.seclabels[0].model, Some(Model::Dac));
+    assert_eq!(domain.seclabels[0].label.as_deref(), Some("+1:+2"));
+    assert!(domain.seclabels[1].relabel);
+    let disk = &domain.disks[0];
+    assert!(disk.readonly && disk.shareable && disk.transient && !disk.cdrom);
+    assert_eq!(disk.image.format, Format::Qcow2);
+    let location = Location::Local { path: "/a b".into(), block: false };
+    assert_eq!(disk.image.source.location, location);
+    let labels = &disk.image.source.seclabels;
+    assert_eq!((labels[0].model, labels[0].relabel), (Model::Dac, false));
+    assert_eq!((labels[1].model, labels[1].label.as_deref()), (Model::Selinux, Some("x:y:z:s0")));
+    let store = disk.image.data_store.as_ref().unwrap();
+    let location = Location::Local { path: "/dev/x".into(), block: true };
+    assert_eq!(store.source.location, location);
+    let DeclaredBacking::Image(base) = &disk.image.backing else { panic!("no backing image") };
+    assert_eq!((base.format, &base.backing), (Format::Raw, &DeclaredBacking::Terminated));
+    assert!(domain.disks[1].cdrom);
+    assert_eq!(domain.disks[1].image.source.location, Location::None);
+    assert_eq!(domain.disks[2].image.source.location, Location::Remote);
+}
+
+#[test]
+fn a_disk_without_a_driver_type_is_raw() {
+    let xml = "<domain><devices><disk><source file='/x'/><target dev='vda'/></disk></devices></domain>";
+    let domain = Domain::parse(xml.as_bytes()).unwrap();
+    assert_eq!(domain.disks[0].image.format, Format::Raw);
+    assert_eq!(domain.disks[0].image.backing, DeclaredBacking::Open);
+}
+
+#[rstest]
+#[case::dynamic("type='dynamic'", true)]
+#[case::none("type='none'", false)]
+#[case::model_none("model='none'", false)]
+#[case::static_is_off_by_default("type='static' model='dac'", false)]
+#[case::static_with_relabel("type='static' model='dac' relabel='yes'", true)]
+fn a_domains_seclabel_relabels_unless_it_is_static_or_none(#[case] attributes: &str, #[case] relabel: bool) {
+    let xml = format!("<domain><seclabel {attributes}/></domain>");
+    let domain = Domain::parse(xml.as_bytes()).unwrap();
+    assert_eq!(domain.seclabels[0].relabel, relabel);
+}
+
+#[rstest]
+#[case::doctype("<!DOCTYPE d [<!ENTITY x 'y'>]><domain/>", "document-type", 1)]
+#[case::entity("<domain>\n<name>&x;</name></domain>", "malformed-xml", 2)]
+#[case::mismatch("<domain>\n\n</name>", "malformed-xml", 3)]
+#[case::ends_early("<domain>", "malformed-xml", 1)]
+#[case::two_roots("<domain/>\n<domain/>", "malformed-xml", 2)]
+#[case::not_utf_8("<domain>\n\u{1}", "malformed-xml", 2)]
+#[case::other_root("<network/>", "not-a-domain", 1)]
+#[case::no_target("<domain><devices>\n<disk/></devices></domain>", "missing-element", 2)]
+#[case::format("<domain><devices><disk><driver type='x'/><target dev='a'/></disk></devices></domain>", "unknown-value", 1)]
+#[case::store_on_raw(
+    "<domain><devices><disk><source file='/a'><dataStore type='file'/></source><target dev='a'/></disk></devices></domain>",
+    "bad-data-store", 1)]
+#[case::qcow2_store(
+    "<domain><devices><disk><driver type='qcow2'/><source file='/a'><dataStore type='file'><format type='qcow2'/><source file='/b'/></dataStore></source><target dev='a'/></disk></devices></domain>",
+    "bad-data-store", 1)]
+fn a_bad_document_is_refused_with_its_line(#[case] xml: &str, #[case] class: &str, #[case] line: usize) {
+    let error = Domain::parse(xml.as_bytes()).unwrap_err();
+    assert_eq!((error.fault.as_str(), error.line), (class, line), "{error}");
+}
+
+#[test]
+fn a_document_that_is_too_deep_or_too_large_is_refused() {
+    let deep = format!("<domain>{}", "<a>".repeat(100_000));
+    let error = Domain::parse(deep.as_bytes()).unwrap_err();
+    assert_eq!(error.fault.as_str(), "domain-too-large");
+    let error = Domain::parse(&vec![b' '; (4 << 20) + 1]).unwrap_err();
+    assert_eq!(error.fault.as_str(), "domain-too-large");
+}
+
+proptest! {
+    #[test]
+    fn damaged_xml_never_panics(cut in 0..FULL.len(), insert in any::<Vec<u8>>()) {
+        let mut bytes = FULL.as_bytes().to_vec();
+        bytes.splice(cut..cut, insert);
+        let _ = Domain::parse(&bytes);
+        let _ = Domain::parse(&FULL.as_bytes()[..cut]);
+    }
+}
