@@ -26,7 +26,9 @@ impl ReadAt for File {
         let mut done = 0;
         while done < buffer.len() {
             // No file reaches past i64::MAX, so what lies beyond reads as its end.
-            let Some(at) = offset.checked_add(done as u64).filter(|at| i64::try_from(*at).is_ok())
+            let Some(at) = offset
+                .checked_add(done as u64)
+                .filter(|at| i64::try_from(*at).is_ok())
             else {
                 break;
             };
@@ -49,7 +51,9 @@ impl ReadAt for File {
 
 impl ReadAt for &[u8] {
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
-        let start = usize::try_from(offset).unwrap_or(self.len()).min(self.len());
+        let start = usize::try_from(offset)
+            .unwrap_or(self.len())
+            .min(self.len());
         let count = buffer.len().min(self.len() - start);
         buffer[..count].copy_from_slice(&self[start..start + count]);
         Ok(count)
@@ -73,7 +77,11 @@ impl<'a> Window<'a> {
     /// Reads the first `first` bytes; nothing past `cap` will ever be read.
     pub(crate) fn new(source: &'a dyn ReadAt, first: usize, cap: usize) -> io::Result<Self> {
         let buffer = Vec::new();
-        let mut window = Self { source, buffer, cap };
+        let mut window = Self {
+            source,
+            buffer,
+            cap,
+        };
         window.grow(first)?;
         Ok(window)
     }
@@ -123,7 +131,10 @@ impl<'a> Window<'a> {
 impl std::fmt::Debug for Window<'_> {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let read = self.buffer.len();
-        out.debug_struct("Window").field("read", &read).field("cap", &self.cap).finish()
+        out.debug_struct("Window")
+            .field("read", &read)
+            .field("cap", &self.cap)
+            .finish()
     }
 }
 
@@ -158,7 +169,10 @@ impl Name {
 pub(crate) fn to_hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let digit = |nibble: u8| char::from(DIGITS[usize::from(nibble & 15)]);
-    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(*byte)]).collect()
+    bytes
+        .iter()
+        .flat_map(|byte| [digit(byte >> 4), digit(*byte)])
+        .collect()
 }
 
 #[cfg(test)]
@@ -183,7 +197,9 @@ mod tests {
 
     #[test]
     fn a_name_that_is_not_utf_8_is_made_so() {
-        let name = Name { raw: b"\xffx".to_vec() };
+        let name = Name {
+            raw: b"\xffx".to_vec(),
+        };
         assert_eq!(name.text(), "\u{fffd}x");
     }
 

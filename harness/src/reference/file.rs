@@ -120,6 +120,9 @@ mod tests {
         let path = dir.path().join("fifo");
         mknodat(rustix::fs::CWD, &path, FileType::Fifo, Mode::RUSR, 0).unwrap();
         let error = open_image(&path).unwrap_err();
-        assert_eq!(error.to_string(), format!("{}: is a fifo, not a regular file", path.display()));
+        assert_eq!(
+            error.to_string(),
+            format!("{}: is a fifo, not a regular file", path.display())
+        );
     }
 }

@@ -124,7 +124,9 @@ impl Inspection {
             virtual_size: Some(header.virtual_size),
             cluster_bits: fields.as_ref().map(|fields| fields.cluster_bits),
             header_length: fields.as_ref().map(|fields| fields.header_length),
-            incompatible: Some(features::incompatible_names(bits(|fields| fields.incompatible))),
+            incompatible: Some(features::incompatible_names(bits(|fields| {
+                fields.incompatible
+            }))),
             compatible: Some(features::compatible_names(bits(|fields| fields.compatible))),
             autoclear: Some(features::autoclear_names(bits(|fields| fields.autoclear))),
             backing: header.backing.map(|backing| BackingFacts {

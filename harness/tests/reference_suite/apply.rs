@@ -36,7 +36,12 @@ fn lab() -> Option<Lab> {
 }
 
 fn set_label(path: &Path, label: &str) -> bool {
-    let result = rustix::fs::setxattr(path, "security.selinux", label.as_bytes(), XattrFlags::empty());
+    let result = rustix::fs::setxattr(
+        path,
+        "security.selinux",
+        label.as_bytes(),
+        XattrFlags::empty(),
+    );
     if let Err(error) = result {
         println!("skipped: security.selinux can't be set here: {error}");
     }
@@ -46,13 +51,20 @@ fn set_label(path: &Path, label: &str) -> bool {
 /// Everything about a file that may change: owner, mode, label and every record.
 fn state(path: &Path) -> String {
     let metadata = std::fs::metadata(path).unwrap();
-    let owner = format!("{}:{} {:o}", metadata.uid(), metadata.gid(), metadata.mode());
+    let owner = format!(
+        "{}:{} {:o}",
+        metadata.uid(),
+        metadata.gid(),
+        metadata.mode()
+    );
     let mut names = vec![0; 4096];
     let length = rustix::fs::listxattr(path, names.as_mut_slice()).unwrap();
     let names = String::from_utf8(names[..length].to_vec()).unwrap();
     let mut names: Vec<_> = names.split_terminator('\0').collect();
     names.sort_unstable();
-    let values = names.iter().map(|name| format!(" {name}={:?}", xattr(path, name).unwrap()));
+    let values = names
+        .iter()
+        .map(|name| format!(" {name}={:?}", xattr(path, name).unwrap()));
     owner + &values.collect::<String>()
 }
 
@@ -86,7 +98,10 @@ fn record(path: &Path, driver: &str) -> Option<serde_json::Value> {
 }
 
 fn config() -> Config {
-    Config { category_pair: Some((10, 20)), ..Config::default() }
+    Config {
+        category_pair: Some((10, 20)),
+        ..Config::default()
+    }
 }
 
 fn plan_with(lab: &Lab, disks: &str, config: &Config) -> Plan {
@@ -109,7 +124,10 @@ fn a_start_labels_every_file_and_a_stop_gives_the_writable_ones_back() {
     assert_eq!(owners(&lab), [VM; 4]);
     let rw = "system_u:object_r:svirt_image_t:s0:c10,c20\0";
     let ro = "system_u:object_r:virt_content_t:s0\0";
-    let labels: Vec<_> = FILES.iter().map(|name| label(&lab.path(name)).unwrap()).collect();
+    let labels: Vec<_> = FILES
+        .iter()
+        .map(|name| label(&lab.path(name)).unwrap())
+        .collect();
     assert_eq!(labels, [rw, rw, ro, ro]);
     let stopped = stop(&running);
     assert_eq!((stopped.errors, stopped.violations), (vec![], vec![]));
@@ -131,8 +149,14 @@ fn a_record_holds_the_original_state_and_its_users() {
     assert_eq!(dac["v"], 1);
     assert_eq!(dac["original"], "4001:5001");
     assert_eq!(dac["users"], serde_json::json!(["one"]));
-    assert_eq!(record_of("overlay.qcow2", "selinux")["original"], "old:old:old:s0\0");
-    assert_eq!(record_of("overlay.raw", "selinux")["original"], serde_json::Value::Null);
+    assert_eq!(
+        record_of("overlay.qcow2", "selinux")["original"],
+        "old:old:old:s0\0"
+    );
+    assert_eq!(
+        record_of("overlay.raw", "selinux")["original"],
+        serde_json::Value::Null
+    );
     assert_eq!(record_of("base.raw", "dac")["original"], "4004:5004");
 }
 
@@ -157,7 +181,10 @@ fn a_shared_file_comes_back_after_its_last_user() {
     let second = start(&plan, &Config::default(), "two").unwrap();
     assert_eq!(stop(&first).errors, []);
     assert_eq!(owners(&lab), [VM; 4]);
-    assert_eq!(record(&lab.path("overlay.raw"), "dac").unwrap()["users"], serde_json::json!(["two"]));
+    assert_eq!(
+        record(&lab.path("overlay.raw"), "dac").unwrap()["users"],
+        serde_json::json!(["two"])
+    );
     assert_eq!(stop(&second).errors, []);
     assert_eq!(states(&lab)[..2], before[..2]);
 }
@@ -167,8 +194,16 @@ fn another_domain_with_another_label_is_refused_before_any_change() {
     let Some(lab) = lab() else { return };
     let _first = start(&overlay_plan(&lab), &config(), "one").unwrap();
     let during = states(&lab);
-    let other = Config { category_pair: Some((30, 40)), ..config() };
-    let error = start(&plan_with(&lab, &disk("overlay.qcow2"), &other), &other, "two").unwrap_err();
+    let other = Config {
+        category_pair: Some((30, 40)),
+        ..config()
+    };
+    let error = start(
+        &plan_with(&lab, &disk("overlay.qcow2"), &other),
+        &other,
+        "two",
+    )
+    .unwrap_err();
     assert_eq!(error.class.as_str(), "in-use");
     assert_eq!(states(&lab), during);
 }
@@ -217,10 +252,15 @@ impl Driver for Failing {
 fn a_failed_start_leaves_no_trace(#[values(0, 1, 2, 3)] successes: u32) {
     let Some(lab) = lab() else { return };
     let before = states(&lab);
-    let failing = Failing { left: Cell::new(successes) };
+    let failing = Failing {
+        left: Cell::new(successes),
+    };
     let drivers: [&dyn Driver; 2] = [&Dac, &failing];
     let error = start_with(&overlay_plan(&lab), &config(), "one", &drivers).unwrap_err();
-    assert_eq!((error.class.as_str(), error.left_behind), ("refused", vec![]));
+    assert_eq!(
+        (error.class.as_str(), error.left_behind),
+        ("refused", vec![])
+    );
     assert_eq!(states(&lab), before);
 }
 
@@ -243,8 +283,16 @@ fn a_failed_start_keeps_what_another_domain_uses() {
 fn an_aborted_start_gives_back_kept_kinds_too(#[case] remember: bool) {
     let Some(lab) = lab() else { return };
     let before = states(&lab);
-    let config = Config { remember, ..config() };
-    let running = start(&plan_with(&lab, &disk("overlay.qcow2"), &config), &config, "one").unwrap();
+    let config = Config {
+        remember,
+        ..config()
+    };
+    let running = start(
+        &plan_with(&lab, &disk("overlay.qcow2"), &config),
+        &config,
+        "one",
+    )
+    .unwrap();
     assert_eq!(abort(&running).errors, []);
     assert_eq!(states(&lab), before);
 }
@@ -279,7 +327,10 @@ fn users_of_an_earlier_boot_are_gone_and_the_original_state_is_not() {
     rustix::fs::setxattr(&path, name, stale.as_bytes(), XattrFlags::empty()).unwrap();
     chown(&path, Some(1), Some(1)).unwrap();
     let running = start(&overlay_plan(&lab), &config(), "one").unwrap();
-    assert_eq!(record(&path, "dac").unwrap()["users"], serde_json::json!(["one"]));
+    assert_eq!(
+        record(&path, "dac").unwrap()["users"],
+        serde_json::json!(["one"])
+    );
     assert_eq!(stop(&running).errors, []);
     assert_eq!(owners(&lab)[1], (4002, 5002));
 }
@@ -287,21 +338,40 @@ fn users_of_an_earlier_boot_are_gone_and_the_original_state_is_not() {
 #[test]
 fn without_remembering_the_owner_stays_and_never_becomes_root() {
     let Some(lab) = lab() else { return };
-    let config = Config { remember: false, ..config() };
-    let running = start(&plan_with(&lab, &disk("overlay.qcow2"), &config), &config, "one").unwrap();
+    let config = Config {
+        remember: false,
+        ..config()
+    };
+    let running = start(
+        &plan_with(&lab, &disk("overlay.qcow2"), &config),
+        &config,
+        "one",
+    )
+    .unwrap();
     assert_eq!(record(&lab.path("overlay.qcow2"), "dac"), None);
     let stopped = stop(&running);
     assert_eq!(stopped.errors, []);
-    assert_eq!(stopped.violations[0].requirement, "label.original-remembered");
+    assert_eq!(
+        stopped.violations[0].requirement,
+        "label.original-remembered"
+    );
     assert_eq!(owners(&lab), [VM; 4]);
 }
 
 #[test]
 fn records_go_where_the_configuration_says() {
     let Some(lab) = lab() else { return };
-    let config = Config { record_namespaces: vec![Namespace::User], ..config() };
+    let config = Config {
+        record_namespaces: vec![Namespace::User],
+        ..config()
+    };
     let before = states(&lab);
-    let running = start(&plan_with(&lab, &disk("overlay.qcow2"), &config), &config, "one").unwrap();
+    let running = start(
+        &plan_with(&lab, &disk("overlay.qcow2"), &config),
+        &config,
+        "one",
+    )
+    .unwrap();
     assert!(xattr(&lab.path("overlay.raw"), "user.qconform.dac").is_some());
     assert_eq!(stop(&running).errors, []);
     assert_eq!(states(&lab)[..2], before[..2]);

@@ -46,7 +46,10 @@ fn a_data_file_is_accessed_as_its_image(#[case] disk: String, #[case] access: &s
 #[test]
 fn a_shareable_qcow2_image_is_reported() {
     let lab = Lab::new();
-    let chain = lab.pair().chain(&disk_with("disk.qcow2", "", "<shareable/>")).unwrap();
+    let chain = lab
+        .pair()
+        .chain(&disk_with("disk.qcow2", "", "<shareable/>"))
+        .unwrap();
     assert_eq!(chain.violations[0].requirement, "domain.shareable-qcow2");
 }
 
@@ -64,7 +67,10 @@ fn an_empty_backing_store_hides_the_backing_name_but_not_the_data_file() {
 fn every_declared_layer_is_read_for_its_data_file(#[case] end: &str) {
     let lab = Lab::new();
     let below = backing_store("qcow2", "base.qcow2", "", end);
-    let chain = lab.two_layers().chain(&disk_with("overlay.qcow2", "", &below)).unwrap();
+    let chain = lab
+        .two_layers()
+        .chain(&disk_with("overlay.qcow2", "", &below))
+        .unwrap();
     let mut expected = FOUR_FILES.map(str::to_owned);
     expected[2] = expected[2].replace("header", "declared");
     assert_eq!(lab.rows(&chain), expected);
@@ -74,8 +80,14 @@ fn every_declared_layer_is_read_for_its_data_file(#[case] end: &str) {
 fn a_declared_raw_layer_is_never_read() {
     let lab = Lab::new();
     let below = backing_store("raw", "base.qcow2", "", "<backingStore/>");
-    let chain = lab.two_layers().chain(&disk_with("overlay.qcow2", "", &below)).unwrap();
-    assert_eq!(lab.rows(&chain)[2..], ["vda backing base.qcow2 ro 1 declared"]);
+    let chain = lab
+        .two_layers()
+        .chain(&disk_with("overlay.qcow2", "", &below))
+        .unwrap();
+    assert_eq!(
+        lab.rows(&chain)[2..],
+        ["vda backing base.qcow2 ro 1 declared"]
+    );
     assert_eq!(chain.files[2].format, Format::Raw);
 }
 
@@ -90,24 +102,36 @@ fn a_disk_without_a_declared_format_is_never_probed() {
 #[test]
 fn a_declared_store_wins_and_the_headers_name_is_reported() {
     let lab = Lab::new();
-    lab.image("disk.qcow2", Sample::new().data_file("gone.raw")).data("other.raw");
-    let chain = lab.chain(&disk_with("disk.qcow2", &store("other.raw"), "")).unwrap();
+    lab.image("disk.qcow2", Sample::new().data_file("gone.raw"))
+        .data("other.raw");
+    let chain = lab
+        .chain(&disk_with("disk.qcow2", &store("other.raw"), ""))
+        .unwrap();
     assert_eq!(lab.rows(&chain)[1], "vda data-file other.raw rw 0 declared");
-    assert_eq!(chain.files[1].overridden.as_ref().unwrap().bytes(), b"gone.raw");
+    assert_eq!(
+        chain.files[1].overridden.as_ref().unwrap().bytes(),
+        b"gone.raw"
+    );
 }
 
 #[test]
 fn a_declared_store_that_agrees_with_the_header_overrides_nothing() {
     let lab = Lab::new();
-    let chain = lab.pair().chain(&disk_with("disk.qcow2", &store("disk.raw"), "")).unwrap();
+    let chain = lab
+        .pair()
+        .chain(&disk_with("disk.qcow2", &store("disk.raw"), ""))
+        .unwrap();
     assert_eq!(chain.files[1].overridden, None);
 }
 
 #[test]
 fn a_declared_store_gives_a_name_to_an_image_that_has_none() {
     let lab = Lab::new();
-    lab.image("disk.qcow2", Sample::new().incompatible(4)).data("other.raw");
-    let chain = lab.chain(&disk_with("disk.qcow2", &store("other.raw"), "")).unwrap();
+    lab.image("disk.qcow2", Sample::new().incompatible(4))
+        .data("other.raw");
+    let chain = lab
+        .chain(&disk_with("disk.qcow2", &store("other.raw"), ""))
+        .unwrap();
     assert_eq!(lab.rows(&chain)[1], "vda data-file other.raw rw 0 declared");
 }
 
@@ -117,7 +141,10 @@ fn the_local_store_of_a_network_image_is_part_of_the_chain() {
     lab.data("local.raw");
     let disk = disk_with("x", &store("local.raw"), "")
         .replace("<disk type='file'", "<disk type='network'");
-    assert_eq!(lab.rows(&lab.chain(&disk).unwrap()), ["vda data-file local.raw rw 0 declared"]);
+    assert_eq!(
+        lab.rows(&lab.chain(&disk).unwrap()),
+        ["vda data-file local.raw rw 0 declared"]
+    );
 }
 
 #[rstest]
@@ -152,8 +179,18 @@ fn a_chain_that_must_not_be_used_has_a_class(
         .data("disk.raw")
         .image("old.qcow", Sample::new().version(2).patch(4, &[0, 0, 0, 1]))
         .image("inner.qcow2", Sample::new().data_file("disk.raw"))
-        .image("chained.qcow2", Sample::new().backing("disk.raw").backing_format("raw"));
-    mknodat(rustix::fs::CWD, lab.path("fifo"), FileType::Fifo, Mode::RUSR, 0).unwrap();
+        .image(
+            "chained.qcow2",
+            Sample::new().backing("disk.raw").backing_format("raw"),
+        );
+    mknodat(
+        rustix::fs::CWD,
+        lab.path("fifo"),
+        FileType::Fifo,
+        Mode::RUSR,
+        0,
+    )
+    .unwrap();
     let error = lab.chain(&disk_with("disk.qcow2", inner, "")).unwrap_err();
     assert_eq!(error.class.as_str(), class, "{error}");
 }
@@ -161,7 +198,10 @@ fn a_chain_that_must_not_be_used_has_a_class(
 #[rstest]
 #[case::raw("disk.raw", Format::Raw)]
 #[case::qcow2("plain.qcow2", Format::Qcow2)]
-fn an_undeclared_backing_image_that_names_nothing_is_probed(#[case] name: &str, #[case] format: Format) {
+fn an_undeclared_backing_image_that_names_nothing_is_probed(
+    #[case] name: &str,
+    #[case] format: Format,
+) {
     let lab = Lab::new();
     lab.image("disk.qcow2", Sample::new().backing(name))
         .data("disk.raw")
@@ -173,16 +213,26 @@ fn an_undeclared_backing_image_that_names_nothing_is_probed(#[case] name: &str, 
 #[test]
 fn an_unknown_backing_format_is_raw_and_reported() {
     let lab = Lab::new();
-    lab.two_layers().image("disk.qcow2", Sample::new().backing("base.qcow2").backing_format("file"));
+    lab.two_layers().image(
+        "disk.qcow2",
+        Sample::new().backing("base.qcow2").backing_format("file"),
+    );
     let chain = lab.chain(&disk("disk.qcow2")).unwrap();
-    assert_eq!(lab.rows(&chain)[1..], ["vda backing base.qcow2 ro 1 header"]);
-    assert_eq!(chain.violations[0].requirement, "header.backing-format-known");
+    assert_eq!(
+        lab.rows(&chain)[1..],
+        ["vda backing base.qcow2 ro 1 header"]
+    );
+    assert_eq!(
+        chain.violations[0].requirement,
+        "header.backing-format-known"
+    );
 }
 
 #[test]
 fn an_image_alone_takes_data_file_names_literally() {
     let lab = Lab::new();
-    lab.image("disk.qcow2", Sample::new().data_file("json:{}")).data("json:{}");
+    lab.image("disk.qcow2", Sample::new().data_file("json:{}"))
+        .data("json:{}");
     let chain = resolve_image(&lab.path("disk.qcow2"), None, &Literal).unwrap();
     assert_eq!(lab.rows(&chain)[1], "- data-file json:{} rw 0 header");
 }
@@ -197,19 +247,26 @@ fn a_relative_name_belongs_to_the_folder_as_given() {
         .data("link/disk.raw");
     symlink(lab.path("real/disk.qcow2"), lab.path("link/disk.qcow2")).unwrap();
     let chain = lab.chain(&disk("link/disk.qcow2")).unwrap();
-    assert_eq!(lab.rows(&chain)[1], "vda data-file link/disk.raw rw 0 header");
+    assert_eq!(
+        lab.rows(&chain)[1],
+        "vda data-file link/disk.raw rw 0 header"
+    );
 }
 
 #[test]
 fn a_symlinked_data_file_is_followed_unless_the_policy_is_strict() {
     let lab = Lab::new();
-    lab.image("disk.qcow2", Sample::new().data_file("link.raw")).data("disk.raw");
+    lab.image("disk.qcow2", Sample::new().data_file("link.raw"))
+        .data("disk.raw");
     symlink("disk.raw", lab.path("link.raw")).unwrap();
     let domain = lab.domain_with("", &disk("disk.qcow2"));
     let chain = resolve(&domain, &Follow).unwrap();
     assert_eq!(chain.files[1].path, lab.path("link.raw"));
     assert_eq!(chain.files[1].identity.path, lab.path("disk.raw"));
-    assert_eq!(resolve(&domain, &Strict).unwrap_err().class.as_str(), "policy");
+    assert_eq!(
+        resolve(&domain, &Strict).unwrap_err().class.as_str(),
+        "policy"
+    );
 }
 
 #[rstest]
@@ -224,7 +281,10 @@ fn a_chain_has_two_hundred_layers_at_most(#[case] layers: usize, #[case] class: 
     }
     lab.image(&format!("{layers}.qcow2"), Sample::new());
     let result = lab.chain(&disk("1.qcow2"));
-    assert_eq!(result.as_ref().err().map(|error| error.class.as_str()), class);
+    assert_eq!(
+        result.as_ref().err().map(|error| error.class.as_str()),
+        class
+    );
 }
 
 #[test]
@@ -236,9 +296,13 @@ fn two_disks_may_read_one_base_and_not_write_one_image() {
         .image("base.qcow2", Sample::new().data_file("base.raw"))
         .data("base.raw");
     let second = |image: &str, extra: &str| disk_with(image, "", extra).replace("vda", "vdb");
-    let chain = lab.chain(&(disk("1.qcow2") + &second("2.qcow2", ""))).unwrap();
+    let chain = lab
+        .chain(&(disk("1.qcow2") + &second("2.qcow2", "")))
+        .unwrap();
     assert_eq!(chain.files.len(), 6);
-    let error = lab.chain(&(disk("1.qcow2") + &second("1.qcow2", "<readonly/>"))).unwrap_err();
+    let error = lab
+        .chain(&(disk("1.qcow2") + &second("1.qcow2", "<readonly/>")))
+        .unwrap_err();
     assert_eq!(error.class.as_str(), "conflicting-roles");
 }
 
@@ -248,16 +312,23 @@ fn a_probe_can_be_replaced() {
     let domain = lab.pair().domain_with("", &disk("disk.qcow2"));
     let probe = |_: &std::path::Path, _: Option<Format>| {
         let bytes = Sample::new().bytes();
-        Ok(qconform::reference::probe::probe(&bytes.as_slice(), Some(Format::Qcow2))?)
+        Ok(qconform::reference::probe::probe(
+            &bytes.as_slice(),
+            Some(Format::Qcow2),
+        )?)
     };
-    let chain = Resolver::new(&Follow).with_probe(&probe).domain(&domain).unwrap();
+    let chain = Resolver::new(&Follow)
+        .with_probe(&probe)
+        .domain(&domain)
+        .unwrap();
     assert_eq!(lab.rows(&chain), ["vda top disk.qcow2 rw 0 given"]);
 }
 
 #[test]
 fn a_report_has_exactly_the_documented_keys() {
     let lab = Lab::new();
-    lab.image("disk.qcow2", Sample::new().data_file("x")).data("other.raw");
+    lab.image("disk.qcow2", Sample::new().data_file("x"))
+        .data("other.raw");
     let chain = lab.chain(&disk_with("disk.qcow2", &store("other.raw"), ""));
     let json = serde_json::to_value(ChainReport::from(&chain)).unwrap();
     let expected = serde_json::json!({

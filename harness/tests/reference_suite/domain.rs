@@ -36,16 +36,30 @@ fn every_element_that_matters_is_read() {
     let disk = &domain.disks[0];
     assert!(disk.readonly && disk.shareable && disk.transient && !disk.cdrom);
     assert_eq!(disk.image.format, Format::Qcow2);
-    let location = Location::Local { path: "/a b".into(), block: false };
+    let location = Location::Local {
+        path: "/a b".into(),
+        block: false,
+    };
     assert_eq!(disk.image.source.location, location);
     let labels = &disk.image.source.seclabels;
     assert_eq!((labels[0].model, labels[0].relabel), (Model::Dac, false));
-    assert_eq!((labels[1].model, labels[1].label.as_deref()), (Model::Selinux, Some("x:y:z:s0")));
+    assert_eq!(
+        (labels[1].model, labels[1].label.as_deref()),
+        (Model::Selinux, Some("x:y:z:s0"))
+    );
     let store = disk.image.data_store.as_ref().unwrap();
-    let location = Location::Local { path: "/dev/x".into(), block: true };
+    let location = Location::Local {
+        path: "/dev/x".into(),
+        block: true,
+    };
     assert_eq!(store.source.location, location);
-    let DeclaredBacking::Image(base) = &disk.image.backing else { panic!("no backing image") };
-    assert_eq!((base.format, &base.backing), (Format::Raw, &DeclaredBacking::Terminated));
+    let DeclaredBacking::Image(base) = &disk.image.backing else {
+        panic!("no backing image")
+    };
+    assert_eq!(
+        (base.format, &base.backing),
+        (Format::Raw, &DeclaredBacking::Terminated)
+    );
     assert!(domain.disks[1].cdrom);
     assert_eq!(domain.disks[1].image.source.location, Location::None);
     assert_eq!(domain.disks[2].image.source.location, Location::Remote);
@@ -53,7 +67,8 @@ fn every_element_that_matters_is_read() {
 
 #[test]
 fn a_disk_without_a_driver_type_is_raw() {
-    let xml = "<domain><devices><disk><source file='/x'/><target dev='vda'/></disk></devices></domain>";
+    let xml =
+        "<domain><devices><disk><source file='/x'/><target dev='vda'/></disk></devices></domain>";
     let domain = Domain::parse(xml.as_bytes()).unwrap();
     assert_eq!(domain.disks[0].image.format, Format::Raw);
     assert_eq!(domain.disks[0].image.backing, DeclaredBacking::Open);
@@ -65,7 +80,10 @@ fn a_disk_without_a_driver_type_is_raw() {
 #[case::model_none("model='none'", false)]
 #[case::static_is_off_by_default("type='static' model='dac'", false)]
 #[case::static_with_relabel("type='static' model='dac' relabel='yes'", true)]
-fn a_domains_seclabel_relabels_unless_it_is_static_or_none(#[case] attributes: &str, #[case] relabel: bool) {
+fn a_domains_seclabel_relabels_unless_it_is_static_or_none(
+    #[case] attributes: &str,
+    #[case] relabel: bool,
+) {
     let xml = format!("<domain><seclabel {attributes}/></domain>");
     let domain = Domain::parse(xml.as_bytes()).unwrap();
     assert_eq!(domain.seclabels[0].relabel, relabel);
@@ -80,14 +98,26 @@ fn a_domains_seclabel_relabels_unless_it_is_static_or_none(#[case] attributes: &
 #[case::not_utf_8("<domain>\n\u{1}", "malformed-xml", 2)]
 #[case::other_root("<network/>", "not-a-domain", 1)]
 #[case::no_target("<domain><devices>\n<disk/></devices></domain>", "missing-element", 2)]
-#[case::format("<domain><devices><disk><driver type='x'/><target dev='a'/></disk></devices></domain>", "unknown-value", 1)]
+#[case::format(
+    "<domain><devices><disk><driver type='x'/><target dev='a'/></disk></devices></domain>",
+    "unknown-value",
+    1
+)]
 #[case::store_on_raw(
     "<domain><devices><disk><source file='/a'><dataStore type='file'/></source><target dev='a'/></disk></devices></domain>",
-    "bad-data-store", 1)]
+    "bad-data-store",
+    1
+)]
 #[case::qcow2_store(
     "<domain><devices><disk><driver type='qcow2'/><source file='/a'><dataStore type='file'><format type='qcow2'/><source file='/b'/></dataStore></source><target dev='a'/></disk></devices></domain>",
-    "bad-data-store", 1)]
-fn a_bad_document_is_refused_with_its_line(#[case] xml: &str, #[case] class: &str, #[case] line: usize) {
+    "bad-data-store",
+    1
+)]
+fn a_bad_document_is_refused_with_its_line(
+    #[case] xml: &str,
+    #[case] class: &str,
+    #[case] line: usize,
+) {
     let error = Domain::parse(xml.as_bytes()).unwrap_err();
     assert_eq!((error.fault.as_str(), error.line), (class, line), "{error}");
 }

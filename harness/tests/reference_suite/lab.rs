@@ -17,7 +17,9 @@ impl Lab {
     /// On a tmpfs where there is one: it has every extended attribute.
     pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir());
-        Self { folder: folder.unwrap() }
+        Self {
+            folder: folder.unwrap(),
+        }
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -37,7 +39,8 @@ impl Lab {
 
     /// A writable image with a data file: `disk.qcow2` and `disk.raw`.
     pub(crate) fn pair(&self) -> &Self {
-        self.image("disk.qcow2", Sample::new().data_file("disk.raw")).data("disk.raw")
+        self.image("disk.qcow2", Sample::new().data_file("disk.raw"))
+            .data("disk.raw")
     }
 
     /// `overlay.qcow2` over `base.qcow2`, each with a data file.
@@ -59,7 +62,12 @@ impl Lab {
              <uuid>11111111-2222-3333-4444-555555555555</uuid>{extra}\
              <devices>{disks}</devices></domain>"
         );
-        let folder = self.path("").to_str().unwrap().trim_end_matches('/').to_owned();
+        let folder = self
+            .path("")
+            .to_str()
+            .unwrap()
+            .trim_end_matches('/')
+            .to_owned();
         Domain::parse(xml.replace("$D", &folder).as_bytes()).unwrap()
     }
 
@@ -87,7 +95,11 @@ impl Lab {
 }
 
 fn relative(path: &Path, folder: &Path) -> String {
-    path.strip_prefix(folder).unwrap_or(path).to_str().unwrap().to_owned()
+    path.strip_prefix(folder)
+        .unwrap_or(path)
+        .to_str()
+        .unwrap()
+        .to_owned()
 }
 
 /// A disk of that image; `extra` goes beside the source, `inner` inside.

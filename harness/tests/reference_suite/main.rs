@@ -1,5 +1,10 @@
 //! The reference system, part by part, on images that are assembled by hand.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test's helpers may panic as the test itself may"
+)]
+
 mod apply;
 mod chain;
 mod domain;
@@ -7,4 +12,5 @@ mod lab;
 mod plan;
 mod probe;
 mod qemu;
+mod read;
 mod sample;

@@ -17,7 +17,10 @@ const DAC_OWN: &str = "<seclabel model='dac'><label>+7:+8</label></seclabel>";
 const SELINUX_OWN: &str = "<seclabel><label>own:own:own:s0</label></seclabel>";
 
 fn config() -> Config {
-    Config { category_pair: Some((10, 20)), ..Config::default() }
+    Config {
+        category_pair: Some((10, 20)),
+        ..Config::default()
+    }
 }
 
 fn plan_of(lab: &Lab, extra: &str, disks: &str, config: &Config) -> Result<Plan, PlanError> {
@@ -31,7 +34,10 @@ type Row = (Option<String>, Option<String>, bool);
 
 fn rows(plan: &Plan) -> Vec<Row> {
     let owner = |owner: qconform::reference::label::Owner| owner.to_string();
-    plan.rows.iter().map(|row| (row.owner.map(owner), row.label.clone(), row.restore)).collect()
+    plan.rows
+        .iter()
+        .map(|row| (row.owner.map(owner), row.label.clone(), row.restore))
+        .collect()
 }
 
 fn row(owner: &str, label: &str, restore: bool) -> Row {
@@ -77,9 +83,19 @@ fn a_data_file_gets_what_its_image_gets(
 #[rstest]
 #[case::own_owner(DAC_NO, DAC_OWN, row("", RW, true), row("7:8", RW, true))]
 #[case::own_refusal("", DAC_NO, row(VM, RW, true), row("", RW, true))]
-#[case::own_label(SELINUX_OWN, SELINUX_NO, row(VM, "own:own:own:s0", true), row(VM, "", true))]
+#[case::own_label(
+    SELINUX_OWN,
+    SELINUX_NO,
+    row(VM, "own:own:own:s0", true),
+    row(VM, "", true)
+)]
 #[case::other_driver(DAC_OWN, SELINUX_NO, row("7:8", RW, true), row("7:8", "", true))]
-#[case::relabel_alone(DAC_NO, "<seclabel model='dac' relabel='yes'/>", row("", RW, true), row("", RW, true))]
+#[case::relabel_alone(
+    DAC_NO,
+    "<seclabel model='dac' relabel='yes'/>",
+    row("", RW, true),
+    row("", RW, true)
+)]
 fn a_store_with_a_seclabel_goes_its_own_way(
     #[case] image: &str,
     #[case] on_store: &str,
@@ -97,15 +113,31 @@ fn a_store_with_a_seclabel_goes_its_own_way(
 #[case::none("<seclabel type='none'/>", "", "")]
 #[case::model_none("<seclabel model='none'/>", "", "")]
 #[case::dac_none("<seclabel type='none' model='dac'/>", "", RW)]
-#[case::static_owner("<seclabel type='static' model='dac' relabel='yes'><label>+1234:+1235</label></seclabel>", "1234:1235", RW)]
-#[case::static_refusal("<seclabel type='static' model='dac' relabel='no'><label>+1234:+1235</label></seclabel>", "", RW)]
+#[case::static_owner(
+    "<seclabel type='static' model='dac' relabel='yes'><label>+1234:+1235</label></seclabel>",
+    "1234:1235",
+    RW
+)]
+#[case::static_refusal(
+    "<seclabel type='static' model='dac' relabel='no'><label>+1234:+1235</label></seclabel>",
+    "",
+    RW
+)]
 #[case::static_context(
     "<seclabel type='static' model='selinux' relabel='yes'><label>system_u:system_r:svirt_t:s0:c1,c2</label></seclabel>",
-    VM, "system_u:object_r:svirt_image_t:s0:c1,c2")]
+    VM,
+    "system_u:object_r:svirt_image_t:s0:c1,c2"
+)]
 #[case::runtime_context(
     "<seclabel type='dynamic' model='selinux'><label>a:b:c:s0:c3,c4</label><imagelabel>d:e:f:s0:c3,c4</imagelabel></seclabel>",
-    VM, "d:e:f:s0:c3,c4")]
-fn a_domains_seclabel_applies_to_every_file(#[case] extra: &str, #[case] owner: &str, #[case] label: &str) {
+    VM,
+    "d:e:f:s0:c3,c4"
+)]
+fn a_domains_seclabel_applies_to_every_file(
+    #[case] extra: &str,
+    #[case] owner: &str,
+    #[case] label: &str,
+) {
     let lab = Lab::new();
     let plan = plan_of(lab.pair(), extra, &disk("disk.qcow2"), &config()).unwrap();
     let expected = row(owner, label, !(owner.is_empty() && label.is_empty()));
@@ -150,7 +182,11 @@ fn a_detected_chain_inherits_the_disks_label() {
     let lab = Lab::new();
     let disks = disk_with("overlay.qcow2", DAC_OWN, "");
     let plan = plan_of(lab.two_layers(), "", &disks, &config()).unwrap();
-    let owners: Vec<_> = plan.rows.iter().map(|row| row.owner.unwrap().to_string()).collect();
+    let owners: Vec<_> = plan
+        .rows
+        .iter()
+        .map(|row| row.owner.unwrap().to_string())
+        .collect();
     assert_eq!(owners, ["7:8"; 4]);
 }
 
@@ -160,7 +196,11 @@ fn a_detected_chain_inherits_the_disks_label() {
 #[case::no_selinux(Config { selinux: false, ..config() }, VM, "")]
 #[case::no_categories(Config::default(), VM, "")]
 #[case::another_user(Config { user: 107, group: 108, ..config() }, "107:108", RW)]
-fn the_configuration_decides_what_is_managed(#[case] config: Config, #[case] owner: &str, #[case] label: &str) {
+fn the_configuration_decides_what_is_managed(
+    #[case] config: Config,
+    #[case] owner: &str,
+    #[case] label: &str,
+) {
     let lab = Lab::new();
     let plan = plan_of(lab.pair(), "", &disk("disk.qcow2"), &config).unwrap();
     let expected = row(owner, label, true);
@@ -170,19 +210,34 @@ fn the_configuration_decides_what_is_managed(#[case] config: Config, #[case] own
 #[test]
 fn without_remembering_nothing_comes_back_and_that_is_said() {
     let lab = Lab::new();
-    let config = Config { remember: false, ..config() };
+    let config = Config {
+        remember: false,
+        ..config()
+    };
     let plan = plan_of(lab.pair(), "", &disk("disk.qcow2"), &config).unwrap();
     assert_eq!(rows(&plan), [row(VM, RW, false), row(VM, RW, false)]);
-    let found: Vec<_> = plan.violations.iter().map(|found| found.requirement.as_str()).collect();
+    let found: Vec<_> = plan
+        .violations
+        .iter()
+        .map(|found| found.requirement.as_str())
+        .collect();
     assert_eq!(found, ["label.original-remembered"; 2]);
 }
 
 #[rstest]
-#[case::owner(inside("<seclabel model='dac'><label>qemu:qemu</label></seclabel>"), config(), "bad-owner")]
+#[case::owner(
+    inside("<seclabel model='dac'><label>qemu:qemu</label></seclabel>"),
+    config(),
+    "bad-owner"
+)]
 #[case::categories(disk("disk.qcow2"), Config { category_pair: Some((5, 5)), ..Config::default() }, "bad-categories")]
 #[case::conflict(
     inside(DAC_OWN) + &disk("disk.qcow2").replace("vda", "vdb"), config(), "conflicting-labels")]
-fn a_domain_that_makes_no_sense_is_refused(#[case] disks: String, #[case] config: Config, #[case] class: &str) {
+fn a_domain_that_makes_no_sense_is_refused(
+    #[case] disks: String,
+    #[case] config: Config,
+    #[case] class: &str,
+) {
     let lab = Lab::new();
     let error = plan_of(lab.pair(), "", &disks, &config).unwrap_err();
     assert_eq!(error.class(), class);
@@ -194,7 +249,13 @@ fn a_report_has_exactly_the_documented_keys() {
     let plan = plan_of(lab.pair(), "", &disk("disk.qcow2"), &config());
     let json = serde_json::to_value(PlanReport::from(&plan)).unwrap();
     let mut first = json["files"][0].clone();
-    assert!(first["reason"].take().as_str().unwrap().contains("writable"));
+    assert!(
+        first["reason"]
+            .take()
+            .as_str()
+            .unwrap()
+            .contains("writable")
+    );
     let expected = serde_json::json!({
         "disk": "vda", "role": "top", "path": lab.path("disk.qcow2"), "owner": VM, "label": RW,
         "restore": true, "reason": null,

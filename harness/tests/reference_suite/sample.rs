@@ -120,7 +120,7 @@ impl Sample {
         bytes
     }
 
-    pub(crate) fn write(&self, folder: &Path, name: &str) -> PathBuf {
+    pub(crate) fn write(self, folder: &Path, name: &str) -> PathBuf {
         let path = folder.join(name);
         std::fs::write(&path, self.bytes()).unwrap();
         path

@@ -66,7 +66,10 @@ mod tests {
     #[case("/a:b", false)]
     #[case("a/b://c", false)]
     #[case("plain", false)]
-    fn a_colon_before_the_first_slash_has_two_readings(#[case] name: &str, #[case] ambiguous: bool) {
+    fn a_colon_before_the_first_slash_has_two_readings(
+        #[case] name: &str,
+        #[case] ambiguous: bool,
+    ) {
         assert_eq!(is_ambiguous(name.as_bytes()), ambiguous);
     }
 

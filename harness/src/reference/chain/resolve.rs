@@ -10,9 +10,7 @@ use super::{
     Role, names,
 };
 use crate::reference::bytes::Name;
-use crate::reference::domain::{
-    DataStore, DeclaredBacking, Disk, Domain, Image, Location, Source,
-};
+use crate::reference::domain::{DataStore, DeclaredBacking, Disk, Domain, Image, Location, Source};
 use crate::reference::format::Format;
 use crate::reference::inspection::{ProbeFailure, probe_path};
 use crate::reference::probe::{Backing, Header};
@@ -73,7 +71,10 @@ impl<'a> Resolver<'a> {
         let mut chain = Chain::default();
         let layer = Layer {
             role: Role::Top,
-            place: Place::Local { path: path.to_owned(), block: true },
+            place: Place::Local {
+                path: path.to_owned(),
+                block: true,
+            },
             format,
             origin: Origin::Given,
             depth: 0,
@@ -171,7 +172,12 @@ struct Walk<'w, 'r> {
 
 impl<'w, 'r> Walk<'w, 'r> {
     fn new(resolver: &'w Resolver<'r>, chain: &'w mut Chain, how: Use) -> Self {
-        Self { resolver, chain, how, seen: Vec::new() }
+        Self {
+            resolver,
+            chain,
+            how,
+            seen: Vec::new(),
+        }
     }
 
     fn run(&mut self, top: Layer<'_>) -> Result<(), ChainError> {
@@ -287,7 +293,11 @@ impl<'w, 'r> Walk<'w, 'r> {
         }
         let Some(name) = &used.name else {
             let message = "image uses a data file that nobody names";
-            return Err(ChainError::new(ChainClass::DataFileWithoutName, image, message));
+            return Err(ChainError::new(
+                ChainClass::DataFileWithoutName,
+                image,
+                message,
+            ));
         };
         let path = names::resolve(image, name, self.resolver.policy.literal_names())?;
         let role = data_role(layer.role);
@@ -317,7 +327,9 @@ impl<'w, 'r> Walk<'w, 'r> {
             check_self_reference(&path, &identity, image)?;
         }
         let differs = |name: &&Name| {
-            image.is_none_or(|(image, _)| names::join(image, name.bytes()).as_os_str() != path.as_os_str())
+            image.is_none_or(|(image, _)| {
+                names::join(image, name.bytes()).as_os_str() != path.as_os_str()
+            })
         };
         let own = LabelScope {
             place: LabelPlace::DataStore,
@@ -362,7 +374,10 @@ impl<'w, 'r> Walk<'w, 'r> {
     ) -> Result<Layer<'a>, ChainError> {
         // Unlike a data file's name, QEMU itself interprets a backing name.
         let path = names::resolve(image, &backing.name, false)?;
-        let format = backing.format.as_deref().map(|name| self.backing_format(image, name));
+        let format = backing
+            .format
+            .as_deref()
+            .map(|name| self.backing_format(image, name));
         Ok(Layer {
             role: Role::Backing,
             place: Place::Local { path, block: false },
@@ -433,13 +448,19 @@ impl<'w, 'r> Walk<'w, 'r> {
     }
 
     fn note(&mut self, requirement: &str, path: &Path, message: String) {
-        self.chain.violations.push(FileViolation::of_file(requirement, path, message));
+        self.chain
+            .violations
+            .push(FileViolation::of_file(requirement, path, message));
     }
 }
 
 fn unsupported<T>(path: &Path, format: Format) -> Result<T, ChainError> {
     let message = format!("images of format {format} could name other files and are not read");
-    Err(ChainError::new(ChainClass::UnsupportedFormat, path, message))
+    Err(ChainError::new(
+        ChainClass::UnsupportedFormat,
+        path,
+        message,
+    ))
 }
 
 fn declared_layer<'a>(image: &'a Image, depth: u32, disk: &[LabelScope]) -> Option<Layer<'a>> {
@@ -489,7 +510,11 @@ fn check_roles(chain: &Chain) -> Result<(), ChainError> {
                 file.role.as_str(),
                 file.disk.as_deref().unwrap_or("the image"),
             );
-            return Err(ChainError::new(ChainClass::ConflictingRoles, &file.path, message));
+            return Err(ChainError::new(
+                ChainClass::ConflictingRoles,
+                &file.path,
+                message,
+            ));
         }
     }
     Ok(())

@@ -71,9 +71,13 @@ fn disk(element: &Element) -> Result<Disk> {
     if !["disk", "cdrom", "floppy", "lun"].contains(&device) {
         return Err(unknown(element, "disk device", device));
     }
-    let target = element.child("target").and_then(|target| target.attribute("dev"));
+    let target = element
+        .child("target")
+        .and_then(|target| target.attribute("dev"));
     let target = target.ok_or_else(|| missing(element, "target device"))?;
-    let format = element.child("driver").and_then(|driver| driver.attribute("type"));
+    let format = element
+        .child("driver")
+        .and_then(|driver| driver.attribute("type"));
     // Nobody probes the top image: a guest could have written any header into a raw disk.
     let format = match format {
         Some(name) => parse_format(element, name)?,
@@ -116,7 +120,9 @@ fn backing(element: &Element) -> Result<DeclaredBacking> {
     if store.child("source").is_none() && store.attribute("type").is_none() {
         return Ok(DeclaredBacking::Terminated);
     }
-    let format = store.child("format").and_then(|format| format.attribute("type"));
+    let format = store
+        .child("format")
+        .and_then(|format| format.attribute("type"));
     let format = format.ok_or_else(|| missing(store, "format of a backing store"))?;
     if store.child("source").is_none() {
         return Err(missing(store, "source of a backing store"));
@@ -127,16 +133,22 @@ fn backing(element: &Element) -> Result<DeclaredBacking> {
 
 fn parse_data_store(element: &Element) -> Result<DataStore> {
     let fault = |message| element.error(DomainFault::DataStore(message));
-    let format = element.child("format").and_then(|format| format.attribute("type"));
+    let format = element
+        .child("format")
+        .and_then(|format| format.attribute("type"));
     if format.ok_or_else(|| missing(element, "format of a data store"))? != "raw" {
         return Err(fault("a data store must be raw"));
     }
-    let inner = element.child("source").ok_or_else(|| missing(element, "source of a data store"))?;
+    let inner = element
+        .child("source")
+        .ok_or_else(|| missing(element, "source of a data store"))?;
     let nested = |element: &Element| {
         element.child("dataStore").is_some() || element.child("backingStore").is_some()
     };
     if nested(inner) || nested(element) {
-        return Err(fault("a data store has no data store or backing store of its own"));
+        return Err(fault(
+            "a data store has no data store or backing store of its own",
+        ));
     }
     let source = source(element, Some(inner))?;
     if source.location == Location::None {
@@ -149,7 +161,10 @@ fn parse_data_store(element: &Element) -> Result<DataStore> {
 fn source(owner: &Element, source: Option<&Element>) -> Result<Source> {
     let attribute = |name| source.and_then(|source| source.attribute(name));
     let local = |path: Option<&str>, block| match path {
-        Some(path) if !path.is_empty() => Location::Local { path: PathBuf::from(path), block },
+        Some(path) if !path.is_empty() => Location::Local {
+            path: PathBuf::from(path),
+            block,
+        },
         _ => Location::None,
     };
     let location = match owner.attribute("type").unwrap_or("file") {
@@ -161,9 +176,13 @@ fn source(owner: &Element, source: Option<&Element>) -> Result<Source> {
     if let Location::Local { path, .. } = &location
         && path.as_os_str().as_encoded_bytes().contains(&0)
     {
-        return Err(owner.error(DomainFault::Malformed("path has a nul byte in it".to_owned())));
+        return Err(owner.error(DomainFault::Malformed(
+            "path has a nul byte in it".to_owned(),
+        )));
     }
-    let labels = source.into_iter().flat_map(|source| source.children("seclabel"));
+    let labels = source
+        .into_iter()
+        .flat_map(|source| source.children("seclabel"));
     Ok(Source {
         location,
         seclabels: labels.map(source_label).collect::<Result<_>>()?,

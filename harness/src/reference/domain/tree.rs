@@ -46,24 +46,37 @@ impl Element {
 
     pub(super) fn error(&self, fault: DomainFault) -> DomainError {
         let (line, column) = (self.line, self.column);
-        DomainError { fault, line, column }
+        DomainError {
+            fault,
+            line,
+            column,
+        }
     }
 }
 
 pub(super) fn parse(xml: &[u8]) -> Result<Element, DomainError> {
-    let start = |fault| DomainError { fault, line: 1, column: 1 };
+    let start = |fault| DomainError {
+        fault,
+        line: 1,
+        column: 1,
+    };
     if xml.len() > MAX_BYTES {
         return Err(start(DomainFault::TooLarge(xml.len())));
     }
     let text = std::str::from_utf8(xml)
         .map_err(|error| locate(xml, error.valid_up_to(), malformed("document is not utf-8")))?;
-    let mut builder = Builder { xml, place: Place::default(), stack: Vec::new(), root: None };
+    let mut builder = Builder {
+        xml,
+        place: Place::default(),
+        stack: Vec::new(),
+        root: None,
+    };
     let mut reader = Reader::from_str(text);
     loop {
         let at = offset(&reader);
-        let event = reader
-            .read_event()
-            .map_err(|error| locate(xml, offset_of_error(&reader), malformed(&error.to_string())))?;
+        let event = reader.read_event().map_err(|error| {
+            locate(xml, offset_of_error(&reader), malformed(&error.to_string()))
+        })?;
         if matches!(event, Event::Eof) {
             return builder.finish(at);
         }
@@ -85,7 +98,11 @@ fn malformed(message: &str) -> DomainFault {
 
 fn locate(xml: &[u8], offset: usize, fault: DomainFault) -> DomainError {
     let (line, column) = Place::default().advance(xml, offset);
-    DomainError { fault, line, column }
+    DomainError {
+        fault,
+        line,
+        column,
+    }
 }
 
 /// A place in the document that only moves forward, because counting lines from the start for
@@ -145,7 +162,11 @@ impl Builder<'_> {
             return Err(locate(self.xml, at, DomainFault::TooDeep));
         }
         if self.stack.is_empty() && self.root.is_some() {
-            return Err(locate(self.xml, at, malformed("document has two root elements")));
+            return Err(locate(
+                self.xml,
+                at,
+                malformed("document has two root elements"),
+            ));
         }
         let (line, column) = self.place.advance(self.xml, at);
         let mut element = Element {
@@ -160,7 +181,9 @@ impl Builder<'_> {
             let value = attribute
                 .normalized_value(XmlVersion::Implicit1_0)
                 .map_err(|error| fail(error.to_string()))?;
-            element.attributes.push((attribute.key.as_ref().to_owned(), value.into_owned()));
+            element
+                .attributes
+                .push((attribute.key.as_ref().to_owned(), value.into_owned()));
         }
         self.stack.push(element);
         Ok(())
@@ -180,7 +203,13 @@ impl Builder<'_> {
         match self.stack.last_mut() {
             Some(element) => element.text.push_str(text),
             None if text.trim().is_empty() => {}
-            None => return Err(locate(self.xml, at, malformed("text outside the root element"))),
+            None => {
+                return Err(locate(
+                    self.xml,
+                    at,
+                    malformed("text outside the root element"),
+                ));
+            }
         }
         Ok(())
     }
@@ -195,7 +224,11 @@ impl Builder<'_> {
         let name = reference.xml10_content();
         match resolve_predefined_entity(&name) {
             Some(text) => self.text(text, at),
-            None => Err(locate(self.xml, at, malformed(&format!("entity {name:?} is not known")))),
+            None => Err(locate(
+                self.xml,
+                at,
+                malformed(&format!("entity {name:?} is not known")),
+            )),
         }
     }
 

@@ -98,7 +98,12 @@ impl FromStr for Owner {
             digits.parse().ok().filter(|id| plain && *id != u32::MAX)
         };
         text.split_once(':')
-            .and_then(|(user, group)| Some(Self { user: id(user)?, group: id(group)? }))
+            .and_then(|(user, group)| {
+                Some(Self {
+                    user: id(user)?,
+                    group: id(group)?,
+                })
+            })
             .ok_or_else(|| OwnerError(text.to_owned()))
     }
 }
@@ -125,7 +130,13 @@ mod tests {
     #[case("+1234:+1235")]
     #[case("1234:1235")]
     fn an_owner_is_read_with_and_without_plus_signs(#[case] text: &str) {
-        assert_eq!(text.parse(), Ok(Owner { user: 1234, group: 1235 }));
+        assert_eq!(
+            text.parse(),
+            Ok(Owner {
+                user: 1234,
+                group: 1235
+            })
+        );
     }
 
     #[rstest]

@@ -23,8 +23,14 @@ impl Driver for Dac {
     }
 
     fn current(&self, target: &Target) -> Result<Option<String>, DriverError> {
-        let metadata = target.file().metadata().map_err(|error| DriverError::BadState(error.to_string()))?;
-        let owner = Owner { user: metadata.uid(), group: metadata.gid() };
+        let metadata = target
+            .file()
+            .metadata()
+            .map_err(|error| DriverError::BadState(error.to_string()))?;
+        let owner = Owner {
+            user: metadata.uid(),
+            group: metadata.gid(),
+        };
         Ok(Some(owner.to_string()))
     }
 
@@ -33,7 +39,10 @@ impl Driver for Dac {
         let wanted: Owner = text
             .parse()
             .map_err(|error: super::config::OwnerError| DriverError::BadState(error.to_string()))?;
-        let metadata = target.file().metadata().map_err(|error| DriverError::BadState(error.to_string()))?;
+        let metadata = target
+            .file()
+            .metadata()
+            .map_err(|error| DriverError::BadState(error.to_string()))?;
         if (metadata.uid(), metadata.gid()) == (wanted.user, wanted.group) {
             return Ok(());
         }

@@ -147,10 +147,17 @@ struct Planner<'a> {
 
 impl<'a> Planner<'a> {
     fn new(domain: &'a Domain, config: &'a Config) -> Result<Self, PlanError> {
-        let pair = config.category_pair.map(|(low, high)| selinux::level(low, high)).transpose()?;
+        let pair = config
+            .category_pair
+            .map(|(low, high)| selinux::level(low, high))
+            .transpose()?;
         let own = domain_label(domain, Model::Selinux).and_then(selinux::image_label);
         let writable_label = own.or_else(|| pair.map(|level| selinux::context(&level)));
-        Ok(Self { domain, config, writable_label })
+        Ok(Self {
+            domain,
+            config,
+            writable_label,
+        })
     }
 
     fn row(&self, file: &ChainFile) -> Result<PlanRow, PlanError> {
@@ -162,7 +169,12 @@ impl<'a> Planner<'a> {
             message: error.to_string(),
         };
         let touched = owner.state.is_some() || label.state.is_some();
-        let reason = format!("{}; owner: {}; label: {}", describe(self.domain, file), owner.why, label.why);
+        let reason = format!(
+            "{}; owner: {}; label: {}",
+            describe(self.domain, file),
+            owner.why,
+            label.why
+        );
         Ok(PlanRow {
             disk: file.disk.clone(),
             role: file.role,

@@ -88,7 +88,11 @@ pub(super) fn load(
             return Err(fail(format!("record {name} has version {}", record.v)));
         }
         let namespace = *namespace;
-        return Ok(Some(Found { namespace, raw, record }));
+        return Ok(Some(Found {
+            namespace,
+            raw,
+            record,
+        }));
     }
     Ok(None)
 }

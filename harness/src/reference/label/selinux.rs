@@ -100,7 +100,10 @@ mod tests {
     #[case(5, 5)]
     #[case(0, 1024)]
     fn equal_and_unknown_categories_are_refused(#[case] first: u32, #[case] second: u32) {
-        assert_eq!(level(first, second), Err(PlanError::BadCategories(first, second)));
+        assert_eq!(
+            level(first, second),
+            Err(PlanError::BadCategories(first, second))
+        );
     }
 
     #[test]

@@ -65,7 +65,9 @@ pub fn start_with(
 /// other's lock while it holds one.
 fn open_all(files: &[RunningFile]) -> Result<BTreeMap<(u64, u64), Target>, ApplyError> {
     let mut targets = BTreeMap::new();
-    let touched = files.iter().filter(|file| file.owner.is_some() || file.label.is_some());
+    let touched = files
+        .iter()
+        .filter(|file| file.owner.is_some() || file.label.is_some());
     let sorted: BTreeMap<_, _> = touched.map(|file| (file.key(), file)).collect();
     for (key, file) in sorted {
         targets.insert(key, Target::open(file)?);
@@ -81,7 +83,9 @@ fn uses<'a>(
 ) -> impl Iterator<Item = (&'a RunningFile, &'a dyn Driver, &'a Target)> {
     files.iter().flat_map(move |file| {
         let target = targets.get(&file.key());
-        let wanted = drivers.iter().filter(|driver| driver.wanted(file).is_some());
+        let wanted = drivers
+            .iter()
+            .filter(|driver| driver.wanted(file).is_some());
         wanted.filter_map(move |driver| Some((file, *driver, target?)))
     })
 }
@@ -93,7 +97,10 @@ fn remember_before(
 ) {
     let mut before = before.into_iter();
     for file in files {
-        let wanted: Vec<_> = drivers.iter().filter(|driver| driver.wanted(file).is_some()).collect();
+        let wanted: Vec<_> = drivers
+            .iter()
+            .filter(|driver| driver.wanted(file).is_some())
+            .collect();
         for driver in wanted {
             if let Some(state) = before.next() {
                 file.before.insert(driver.name().to_owned(), state);
@@ -130,17 +137,22 @@ impl<'a> Session<'a> {
         driver: &dyn Driver,
         target: &Target,
     ) -> Result<(), ApplyError> {
-        let current = self.current(driver, target)?;
+        let current = current(driver, target)?;
         let Some(found) = record::load(target, driver.name(), &self.namespaces)? else {
             return Ok(());
         };
         let record = found.record.of_this_boot(&self.boot);
         let wanted = driver.wanted(file);
-        if record.is_used_by_others(&self.domain) && !driver.same(current.as_deref(), wanted.as_deref()) {
+        if record.is_used_by_others(&self.domain)
+            && !driver.same(current.as_deref(), wanted.as_deref())
+        {
             let message = format!(
                 "another domain uses this file with {} {:?}",
                 driver.name(),
-                current.as_deref().unwrap_or_default().trim_end_matches('\0'),
+                current
+                    .as_deref()
+                    .unwrap_or_default()
+                    .trim_end_matches('\0'),
             );
             return Err(ApplyError::new(ApplyClass::InUse, target.path(), message));
         }
@@ -154,7 +166,7 @@ impl<'a> Session<'a> {
         driver: &'a dyn Driver,
         target: &'a Target,
     ) -> Result<Option<String>, ApplyError> {
-        let state = self.current(driver, target)?;
+        let state = current(driver, target)?;
         let record_before = record::load(target, driver.name(), &self.namespaces)?;
         let record_now = match self.remember {
             true => self.record(file, driver, target, record_before.as_ref(), state.as_ref())?,
@@ -163,7 +175,13 @@ impl<'a> Session<'a> {
         let wanted = driver.wanted(file);
         let change = !driver.same(state.as_deref(), wanted.as_deref());
         // Whatever happens next, this step can be undone.
-        self.done.push(Done { target, driver, state: state.clone(), record_before, record_now });
+        self.done.push(Done {
+            target,
+            driver,
+            state: state.clone(),
+            record_before,
+            record_now,
+        });
         if !change {
             return Ok(state);
         }
@@ -175,14 +193,6 @@ impl<'a> Session<'a> {
             }
             Err(error) => Err(refused(target, &error)),
         }
-    }
-
-    fn current(
-        &self,
-        driver: &dyn Driver,
-        target: &Target,
-    ) -> Result<Option<String>, ApplyError> {
-        driver.current(target).map_err(|error| refused(target, &error))
     }
 
     fn record(
@@ -222,11 +232,13 @@ impl<'a> Session<'a> {
         let Some(done) = self.done.pop() else {
             return Ok(());
         };
-        done.undo().map_err(|message| ApplyError::new(ApplyClass::Record, target.path(), message))
+        done.undo()
+            .map_err(|message| ApplyError::new(ApplyClass::Record, target.path(), message))
     }
 
     fn note(&mut self, requirement: &str, target: &Target, message: String) {
-        self.violations.push(FileViolation::of_file(requirement, target.path(), message));
+        self.violations
+            .push(FileViolation::of_file(requirement, target.path(), message));
     }
 
     /// Goes back to where this start began, last step first.
@@ -243,10 +255,15 @@ impl<'a> Session<'a> {
 
 impl Done<'_> {
     fn undo(&self) -> Result<(), String> {
-        let now = self.driver.current(self.target).map_err(|error| error.to_string())?;
+        let now = self
+            .driver
+            .current(self.target)
+            .map_err(|error| error.to_string())?;
         if now != self.state {
             let state = self.state.as_deref();
-            self.driver.set(self.target, state).map_err(|error| error.to_string())?;
+            self.driver
+                .set(self.target, state)
+                .map_err(|error| error.to_string())?;
         }
         let name = self.driver.name();
         let result = match (&self.record_before, self.record_now) {
@@ -256,6 +273,12 @@ impl Done<'_> {
         };
         result.map_err(|error| format!("record: {error}"))
     }
+}
+
+pub(super) fn current(driver: &dyn Driver, target: &Target) -> Result<Option<String>, ApplyError> {
+    driver
+        .current(target)
+        .map_err(|error| refused(target, &error))
 }
 
 pub(super) fn refused(target: &Target, error: &DriverError) -> ApplyError {

@@ -5,7 +5,7 @@ use super::driver::Driver;
 use super::error::{ApplyClass, ApplyError};
 use super::record::{self, Found};
 use super::running::{Running, RunningFile};
-use super::start::refused;
+use super::start::{current, refused};
 use super::target::Target;
 use crate::reference::violation::FileViolation;
 
@@ -36,7 +36,12 @@ pub fn abort(running: &Running) -> Stopped {
 
 fn release_all(running: &Running, failed: bool) -> Stopped {
     let boot = record::boot_id();
-    let mut release = Release { running, boot, failed, outcome: Stopped::default() };
+    let mut release = Release {
+        running,
+        boot,
+        failed,
+        outcome: Stopped::default(),
+    };
     // A failed start goes back the way it came.
     let order: Vec<_> = match failed {
         true => running.files.iter().rev().collect(),
@@ -59,7 +64,10 @@ struct Release<'a> {
 
 impl Release<'_> {
     fn file(&mut self, file: &RunningFile) -> Result<(), ApplyError> {
-        let drivers: Vec<_> = DRIVERS.iter().filter(|driver| driver.wanted(file).is_some()).collect();
+        let drivers: Vec<_> = DRIVERS
+            .iter()
+            .filter(|driver| driver.wanted(file).is_some())
+            .collect();
         if drivers.is_empty() {
             return Ok(());
         }
@@ -69,7 +77,10 @@ impl Release<'_> {
         }
         let target = Target::open(file)?;
         // One driver's failure must not keep the other from giving its part back.
-        let results: Vec<_> = drivers.iter().map(|driver| self.state(file, **driver, &target)).collect();
+        let results: Vec<_> = drivers
+            .iter()
+            .map(|driver| self.state(file, **driver, &target))
+            .collect();
         results.into_iter().collect()
     }
 
@@ -104,7 +115,7 @@ impl Release<'_> {
         }
         if record.restore || self.failed {
             let original = record.original.as_deref();
-            self.give_back(driver, target, original)?;
+            give_back(driver, target, original)?;
         }
         record::put(target, driver.name(), namespace, None).map_err(|error| {
             let message = format!("record can't be removed: {error}");
@@ -121,31 +132,30 @@ impl Release<'_> {
         target: &Target,
     ) -> Result<(), ApplyError> {
         match file.before.get(driver.name()) {
-            Some(state) if self.failed => self.give_back(driver, target, state.as_deref()),
+            Some(state) if self.failed => give_back(driver, target, state.as_deref()),
             _ if self.failed => Ok(()),
             _ => {
-                let message = format!("no record of the {} state, which stays as it is", driver.name());
+                let message = format!(
+                    "no record of the {} state, which stays as it is",
+                    driver.name()
+                );
                 self.note("label.original-remembered", file, message);
                 Ok(())
             }
         }
     }
 
-    fn give_back(
-        &self,
-        driver: &dyn Driver,
-        target: &Target,
-        state: Option<&str>,
-    ) -> Result<(), ApplyError> {
-        let current = driver.current(target).map_err(|error| refused(target, &error))?;
-        if current.as_deref() == state {
-            return Ok(());
-        }
-        driver.set(target, state).map_err(|error| refused(target, &error))
-    }
-
     fn note(&mut self, requirement: &str, file: &RunningFile, message: String) {
         let violation = FileViolation::of_file(requirement, &file.path, message);
         self.outcome.violations.push(violation);
     }
+}
+
+fn give_back(driver: &dyn Driver, target: &Target, state: Option<&str>) -> Result<(), ApplyError> {
+    if current(driver, target)?.as_deref() == state {
+        return Ok(());
+    }
+    driver
+        .set(target, state)
+        .map_err(|error| refused(target, &error))
 }

@@ -42,7 +42,10 @@ impl Target {
         require_same(&handle, wanted)?;
         let file = reopen(&handle, path).map_err(fail)?;
         require_same(&file, wanted)?;
-        let target = Self { file, path: path.clone() };
+        let target = Self {
+            file,
+            path: path.clone(),
+        };
         target.lock()?;
         Ok(target)
     }
@@ -62,10 +65,9 @@ impl Target {
     fn lock(&self) -> Result<(), ApplyError> {
         for _ in 0..LOCK_TRIES {
             match rustix::fs::flock(&self.file, FlockOperation::NonBlockingLockExclusive) {
-                Ok(()) => return Ok(()),
                 Err(Errno::WOULDBLOCK) => thread::sleep(LOCK_PAUSE),
-                // A file system without locks has one relabeller at a time.
-                Err(_) => return Ok(()),
+                // A file system without locks is taken to have one relabeller at a time.
+                Ok(()) | Err(_) => return Ok(()),
             }
         }
         let message = "another relabeller holds this file";
@@ -118,7 +120,11 @@ fn require_same(file: &File, wanted: &RunningFile) -> Result<(), ApplyError> {
     let fail = |message: String| ApplyError::new(ApplyClass::Changed, &wanted.path, message);
     let found = file.metadata().map_err(|error| fail(error.to_string()))?;
     let kind = found.file_type();
-    let right_kind = if wanted.block { kind.is_block_device() } else { kind.is_file() };
+    let right_kind = if wanted.block {
+        kind.is_block_device()
+    } else {
+        kind.is_file()
+    };
     if !right_kind || (found.dev(), found.ino()) != (wanted.device, wanted.inode) {
         return Err(fail("is not the file that was planned for".to_owned()));
     }

@@ -115,7 +115,11 @@ pub struct ProbeError {
 impl ProbeError {
     pub(crate) fn new(class: RejectClass, offset: u64, message: impl Into<String>) -> Self {
         let message = message.into();
-        Self { class, message, offset }
+        Self {
+            class,
+            message,
+            offset,
+        }
     }
 }
 

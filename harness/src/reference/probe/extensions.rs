@@ -65,7 +65,11 @@ fn next(reader: &mut Reader<'_>, start: u64, end: u64) -> Result<Extension, Prob
         let message = format!("header extension {kind:#010x} of {length} bytes is too large");
         return Err(ProbeError::new(Class::ExtensionTooLarge, start, message));
     }
-    Ok(Extension { kind, start, length })
+    Ok(Extension {
+        kind,
+        start,
+        length,
+    })
 }
 
 impl Extensions {
@@ -76,9 +80,14 @@ impl Extensions {
         extension: &Extension,
     ) -> Result<(), ProbeError> {
         match extension.kind {
-            layout::EXT_BACKING_FORMAT => self.backing_format = Some(backing_format(reader, extension)?),
+            layout::EXT_BACKING_FORMAT => {
+                self.backing_format = Some(backing_format(reader, extension)?);
+            }
             layout::EXT_DATA_FILE => {
-                let raw = reader.window.slice(extension.payload(), extension.length)?.to_vec();
+                let raw = reader
+                    .window
+                    .slice(extension.payload(), extension.length)?
+                    .to_vec();
                 self.data_file = Some((Name { raw }, extension.payload()));
             }
             layout::EXT_CRYPTO => check_crypto(reader, fields, extension)?,
@@ -108,9 +117,16 @@ impl Extensions {
 fn backing_format(reader: &mut Reader<'_>, extension: &Extension) -> Result<Vec<u8>, ProbeError> {
     if extension.length > layout::MAX_BACKING_FORMAT {
         let message = format!("backing format name of {} bytes", extension.length);
-        return Err(ProbeError::new(Class::BackingFormatTooLong, extension.start, message));
+        return Err(ProbeError::new(
+            Class::BackingFormatTooLong,
+            extension.start,
+            message,
+        ));
     }
-    Ok(reader.window.slice(extension.payload(), extension.length)?.to_vec())
+    Ok(reader
+        .window
+        .slice(extension.payload(), extension.length)?
+        .to_vec())
 }
 
 fn check_crypto(
@@ -119,13 +135,20 @@ fn check_crypto(
     extension: &Extension,
 ) -> Result<(), ProbeError> {
     let refuse = |message: String| {
-        Err(ProbeError::new(Class::BadCryptoExtension, extension.start, message))
+        Err(ProbeError::new(
+            Class::BadCryptoExtension,
+            extension.start,
+            message,
+        ))
     };
     if fields.crypt_method != layout::CRYPT_LUKS {
         return refuse("encryption extension without luks encryption".to_owned());
     }
     if extension.length != layout::CRYPTO_PAYLOAD {
-        return refuse(format!("encryption extension of {} bytes", extension.length));
+        return refuse(format!(
+            "encryption extension of {} bytes",
+            extension.length
+        ));
     }
     let offset = reader.window.u64(extension.payload())?;
     let length = reader.window.u64(extension.payload() + 8)?;
@@ -141,7 +164,11 @@ fn check_bitmaps(
     extension: &Extension,
 ) -> Result<(), ProbeError> {
     let refuse = |message: String| {
-        Err(ProbeError::new(Class::BadBitmapsExtension, extension.start, message))
+        Err(ProbeError::new(
+            Class::BadBitmapsExtension,
+            extension.start,
+            message,
+        ))
     };
     if extension.length != layout::BITMAPS_PAYLOAD {
         return refuse(format!("bitmaps extension of {} bytes", extension.length));
@@ -159,7 +186,9 @@ fn check_bitmaps(
     let size = reader.window.u64(extension.payload() + 8)?;
     let offset = reader.window.u64(extension.payload() + 16)?;
     if reserved != 0 {
-        return refuse(format!("bitmaps extension's reserved field is {reserved:#x}"));
+        return refuse(format!(
+            "bitmaps extension's reserved field is {reserved:#x}"
+        ));
     }
     if count == 0 || count > layout::MAX_BITMAPS {
         return refuse(format!("{count} bitmaps"));
@@ -181,6 +210,10 @@ impl Reader<'_> {
         offset: u64,
     ) {
         let message = message.into();
-        self.violations.push(Violation { requirement, message, offset });
+        self.violations.push(Violation {
+            requirement,
+            message,
+            offset,
+        });
     }
 }

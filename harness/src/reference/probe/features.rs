@@ -45,7 +45,10 @@ fn names(known: &[(u64, &str)], bits: u64) -> Vec<String> {
             .find(|(bit, _)| *bit == 1 << number)
             .map_or_else(|| format!("bit-{number}"), |(_, name)| (*name).to_owned())
     };
-    (0..64).filter(|number| bits >> number & 1 == 1).map(name).collect()
+    (0..64)
+        .filter(|number| bits >> number & 1 == 1)
+        .map(name)
+        .collect()
 }
 
 #[cfg(test)]
@@ -55,7 +58,14 @@ mod tests {
     #[test]
     fn every_bit_has_a_name_and_unknown_ones_have_a_number() {
         let names = incompatible_names(0b11_1111);
-        let expected = ["dirty", "corrupt", "data-file", "compression-type", "extended-l2", "bit-5"];
+        let expected = [
+            "dirty",
+            "corrupt",
+            "data-file",
+            "compression-type",
+            "extended-l2",
+            "bit-5",
+        ];
         assert_eq!(names, expected);
         assert_eq!(autoclear_names(0b110), ["data-file-raw", "bit-2"]);
         assert_eq!(compatible_names(1 << 63 | 1), ["lazy-refcounts", "bit-63"]);

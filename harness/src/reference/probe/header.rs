@@ -46,7 +46,11 @@ impl Fields {
     /// Number of entries in an L2 table, as a binary logarithm.
     #[must_use]
     pub fn l2_bits(&self) -> u32 {
-        let entry_bits = if self.incompatible & layout::EXTENDED_L2 == 0 { 3 } else { 4 };
+        let entry_bits = if self.incompatible & layout::EXTENDED_L2 == 0 {
+            3
+        } else {
+            4
+        };
         self.cluster_bits - entry_bits
     }
 
@@ -79,7 +83,11 @@ fn read_version(window: &mut Window<'_>) -> Result<u32, ProbeError> {
     let version = window.u32(layout::VERSION)?;
     if !(2..=3).contains(&version) {
         let message = format!("version {version} is neither 2 nor 3");
-        return Err(ProbeError::new(Class::UnsupportedVersion, layout::VERSION, message));
+        return Err(ProbeError::new(
+            Class::UnsupportedVersion,
+            layout::VERSION,
+            message,
+        ));
     }
     Ok(version)
 }
@@ -111,33 +119,65 @@ fn read_fields(window: &mut Window<'_>, version: u32) -> Result<Fields, ProbeErr
 fn check_geometry(fields: &Fields) -> Result<(), ProbeError> {
     if !layout::CLUSTER_BITS_RANGE.contains(&fields.cluster_bits) {
         let message = format!("clusters of 2^{} bytes", fields.cluster_bits);
-        return Err(ProbeError::new(Class::BadClusterSize, layout::CLUSTER_BITS, message));
+        return Err(ProbeError::new(
+            Class::BadClusterSize,
+            layout::CLUSTER_BITS,
+            message,
+        ));
     }
     let length = fields.header_length;
     if fields.version == 3 && length < layout::V3_MIN_HEADER_LENGTH {
         let message = format!("header of {length} bytes is too short for version 3");
-        return Err(ProbeError::new(Class::HeaderTooShort, layout::HEADER_LENGTH, message));
+        return Err(ProbeError::new(
+            Class::HeaderTooShort,
+            layout::HEADER_LENGTH,
+            message,
+        ));
     }
     if u64::from(length) > fields.cluster_size() {
         let message = format!("header of {length} bytes is longer than a cluster");
-        return Err(ProbeError::new(Class::HeaderTooLong, layout::HEADER_LENGTH, message));
+        return Err(ProbeError::new(
+            Class::HeaderTooLong,
+            layout::HEADER_LENGTH,
+            message,
+        ));
     }
     if fields.backing_offset > fields.cluster_size() {
-        let message = format!("backing name at byte {} is past the first cluster", fields.backing_offset);
-        return Err(ProbeError::new(Class::BadBackingOffset, layout::BACKING_OFFSET, message));
+        let message = format!(
+            "backing name at byte {} is past the first cluster",
+            fields.backing_offset
+        );
+        return Err(ProbeError::new(
+            Class::BadBackingOffset,
+            layout::BACKING_OFFSET,
+            message,
+        ));
     }
     Ok(())
 }
 
 fn check_compression(window: &mut Window<'_>, fields: &Fields) -> Result<(), ProbeError> {
     let present = u64::from(fields.header_length) > layout::COMPRESSION_TYPE;
-    let kind = if present { window.u8(layout::COMPRESSION_TYPE)? } else { 0 };
+    let kind = if present {
+        window.u8(layout::COMPRESSION_TYPE)?
+    } else {
+        0
+    };
     let bit = fields.incompatible & layout::COMPRESSION != 0;
     let (class, message) = match (kind, bit) {
         (0, false) | (1, true) => return Ok(()),
-        (0, true) => (Class::CompressionBit, "compression type is deflate but its bit is set".to_owned()),
-        (1, false) => (Class::CompressionBit, "compression type is zstd but its bit is clear".to_owned()),
-        _ => (Class::UnknownCompressionType, format!("compression type {kind}")),
+        (0, true) => (
+            Class::CompressionBit,
+            "compression type is deflate but its bit is set".to_owned(),
+        ),
+        (1, false) => (
+            Class::CompressionBit,
+            "compression type is zstd but its bit is clear".to_owned(),
+        ),
+        _ => (
+            Class::UnknownCompressionType,
+            format!("compression type {kind}"),
+        ),
     };
     Err(ProbeError::new(class, layout::COMPRESSION_TYPE, message))
 }
@@ -146,12 +186,20 @@ fn check_features(fields: &Fields) -> Result<(), ProbeError> {
     let unknown = features::unknown_incompatible(fields.incompatible);
     if unknown != 0 {
         let message = format!("unknown incompatible features {unknown:#x}");
-        return Err(ProbeError::new(Class::UnknownFeature, layout::INCOMPATIBLE, message));
+        return Err(ProbeError::new(
+            Class::UnknownFeature,
+            layout::INCOMPATIBLE,
+            message,
+        ));
     }
     let extended = fields.incompatible & layout::EXTENDED_L2 != 0;
     if extended && fields.cluster_size() / 32 < 512 {
         let message = format!("subclusters of {} bytes", fields.cluster_size() / 32);
-        return Err(ProbeError::new(Class::BadSubclusterSize, layout::CLUSTER_BITS, message));
+        return Err(ProbeError::new(
+            Class::BadSubclusterSize,
+            layout::CLUSTER_BITS,
+            message,
+        ));
     }
     Ok(())
 }
@@ -163,12 +211,20 @@ fn check_tables(window: &mut Window<'_>, fields: &Fields) -> Result<(), ProbeErr
     };
     if order > layout::MAX_REFCOUNT_ORDER {
         let message = format!("refcounts of 2^{order} bits");
-        return Err(ProbeError::new(Class::BadRefcountWidth, layout::REFCOUNT_ORDER, message));
+        return Err(ProbeError::new(
+            Class::BadRefcountWidth,
+            layout::REFCOUNT_ORDER,
+            message,
+        ));
     }
     let clusters = window.u32(layout::REFCOUNT_TABLE_CLUSTERS)?;
     if clusters == 0 {
         let at = layout::REFCOUNT_TABLE_CLUSTERS;
-        return Err(ProbeError::new(Class::NoRefcountTable, at, "no refcount table"));
+        return Err(ProbeError::new(
+            Class::NoRefcountTable,
+            at,
+            "no refcount table",
+        ));
     }
     let refcounts = Table {
         name: "refcount table",
@@ -177,7 +233,10 @@ fn check_tables(window: &mut Window<'_>, fields: &Fields) -> Result<(), ProbeErr
         limit: layout::MAX_REFCOUNT_TABLE_BYTES,
         offset: window.u64(layout::REFCOUNT_TABLE_OFFSET)?,
         read_at_open: true,
-        too_large: (Class::RefcountTableTooLarge, layout::REFCOUNT_TABLE_CLUSTERS),
+        too_large: (
+            Class::RefcountTableTooLarge,
+            layout::REFCOUNT_TABLE_CLUSTERS,
+        ),
         bad_offset: (Class::BadRefcountTableOffset, layout::REFCOUNT_TABLE_OFFSET),
     };
     let snapshots = Table {
@@ -200,7 +259,9 @@ fn check_tables(window: &mut Window<'_>, fields: &Fields) -> Result<(), ProbeErr
         too_large: (Class::L1TableTooLarge, layout::L1_SIZE),
         bad_offset: (Class::BadL1TableOffset, layout::L1_OFFSET),
     };
-    [refcounts, snapshots, l1].iter().try_for_each(|table| table.check(fields.cluster_size()))
+    [refcounts, snapshots, l1]
+        .iter()
+        .try_for_each(|table| table.check(fields.cluster_size()))
 }
 
 struct Table {
@@ -228,7 +289,11 @@ impl Table {
         };
         if self.offset > end - length || !self.offset.is_multiple_of(cluster_size) {
             let message = format!("{} at byte {}", self.name, self.offset);
-            return Err(ProbeError::new(self.bad_offset.0, self.bad_offset.1, message));
+            return Err(ProbeError::new(
+                self.bad_offset.0,
+                self.bad_offset.1,
+                message,
+            ));
         }
         Ok(())
     }
@@ -244,7 +309,11 @@ fn check_size(fields: &Fields) -> Result<(), ProbeError> {
     }
     if u64::from(fields.l1_size) < needed {
         let message = format!("l1 table has {} of {needed} entries", fields.l1_size);
-        return Err(ProbeError::new(Class::L1TableTooSmall, layout::L1_SIZE, message));
+        return Err(ProbeError::new(
+            Class::L1TableTooSmall,
+            layout::L1_SIZE,
+            message,
+        ));
     }
     Ok(())
 }
@@ -263,7 +332,11 @@ fn check_encryption(fields: &Fields) -> Result<(), ProbeError> {
         layout::CRYPT_NONE | layout::CRYPT_AES | layout::CRYPT_LUKS => Ok(()),
         method => {
             let message = format!("encryption method {method}");
-            Err(ProbeError::new(Class::UnknownEncryption, layout::CRYPT_METHOD, message))
+            Err(ProbeError::new(
+                Class::UnknownEncryption,
+                layout::CRYPT_METHOD,
+                message,
+            ))
         }
     }
 }

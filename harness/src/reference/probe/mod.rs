@@ -78,7 +78,11 @@ struct Reader<'a> {
 /// [`ProbeError`] where QEMU would refuse to open the image as that format.
 pub fn probe(source: &impl ReadAt, format: Option<Format>) -> Result<Header, ProbeError> {
     let cap = usize::try_from(layout::MAX_CLUSTER_SIZE).unwrap_or(usize::MAX);
-    let first = if format.is_none_or(|format| format == Format::Qcow2) { FIRST_READ } else { 0 };
+    let first = if format.is_none_or(|format| format == Format::Qcow2) {
+        FIRST_READ
+    } else {
+        0
+    };
     let mut reader = Reader {
         source,
         window: Window::new(source, first, cap)?,
@@ -121,8 +125,15 @@ fn probe_unstructured(source: &dyn ReadAt, format: Format) -> Result<Header, Pro
 fn probe_qcow2(mut reader: Reader<'_>) -> Result<Header, ProbeError> {
     let fields = header::read(&mut reader.window)?;
     if !fields.header_length.is_multiple_of(8) {
-        let message = format!("header length {} is not a multiple of 8", fields.header_length);
-        reader.violation("header.length-multiple-of-8", message, layout::HEADER_LENGTH);
+        let message = format!(
+            "header length {} is not a multiple of 8",
+            fields.header_length
+        );
+        reader.violation(
+            "header.length-multiple-of-8",
+            message,
+            layout::HEADER_LENGTH,
+        );
     }
     let mut extensions = extensions::read(&mut reader, &fields)?;
     let backing = read_backing(&mut reader, &fields, &extensions)?;
@@ -159,7 +170,11 @@ fn read_backing(
     let length = u64::from(fields.backing_size);
     if length > layout::MAX_BACKING_NAME.min(fields.cluster_size() - offset) {
         let message = format!("backing name of {length} bytes at byte {offset} is too long");
-        return Err(ProbeError::new(RejectClass::BackingNameTooLong, layout::BACKING_SIZE, message));
+        return Err(ProbeError::new(
+            RejectClass::BackingNameTooLong,
+            layout::BACKING_SIZE,
+            message,
+        ));
     }
     let raw = reader.window.slice(offset, length)?.to_vec();
     let name = Name { raw };
@@ -167,7 +182,10 @@ fn read_backing(
     if name.bytes().is_empty() {
         return Ok(None);
     }
-    let format = extensions.backing_format.clone().map(|raw| Name { raw }.text());
+    let format = extensions
+        .backing_format
+        .clone()
+        .map(|raw| Name { raw }.text());
     let format = format.filter(|text| !text.is_empty());
     Ok(Some(Backing { name, format }))
 }
@@ -186,7 +204,11 @@ fn note_crypto(reader: &mut Reader<'_>, fields: &Fields, extensions: &Extensions
     // QEMU only misses the extension once it wants to read guest data.
     if fields.crypt_method == layout::CRYPT_LUKS && !extensions.has_crypto() {
         let message = "luks encryption without its header extension";
-        reader.violation("header.luks-without-extension", message, layout::CRYPT_METHOD);
+        reader.violation(
+            "header.luks-without-extension",
+            message,
+            layout::CRYPT_METHOD,
+        );
     }
 }
 
@@ -201,7 +223,10 @@ fn note_data_file(
     match &extensions.data_file {
         Some((name, offset)) if used => note_name(reader, name, *offset, "data file name"),
         Some((name, offset)) => {
-            let message = format!("data file name {:?} in an image that uses none", name.text());
+            let message = format!(
+                "data file name {:?} in an image that uses none",
+                name.text()
+            );
             reader.violation("header.data-file-name-without-bit", message, *offset);
         }
         None if used => reader.violation(

@@ -1,1 +1,115 @@
-//! x
+//! Guest bytes of an image, through its data file and its backing chain.
+//!
+//! Standard clusters only (qcow2 specification, Cluster mapping): compressed clusters, extended
+//! L2 tables and encryption are refused as unsupported.
+
+mod error;
+mod layer;
+
+use std::path::Path;
+
+pub use error::ReadError;
+
+use super::chain::{Chain, ChainFile, ResolvePolicy, Role, resolve_image};
+use super::file::open_image;
+use super::format::Format;
+use super::inspection::ProbeFailure;
+use super::probe;
+use layer::{Layer, Source};
+
+/// The most bytes of one read.
+pub const MAX_LENGTH: u64 = 64 << 20;
+
+/// Reads `length` guest bytes from `offset` on; without a format the image is probed.
+///
+/// # Errors
+///
+/// [`ReadError`] where the chain is refused, where the range reaches past the virtual disk,
+/// where the metadata is wrong, and for what isn't supported.
+pub fn read(
+    path: &Path,
+    format: Option<Format>,
+    policy: &dyn ResolvePolicy,
+    offset: u64,
+    length: u64,
+) -> Result<Vec<u8>, ReadError> {
+    let size = usize::try_from(length)
+        .ok()
+        .filter(|_| length <= MAX_LENGTH);
+    let size = size.ok_or(ReadError::TooLong(length))?;
+    let layers = open(&resolve_image(path, format, policy)?)?;
+    let disk = layers.first().map_or(0, |top| top.size);
+    if offset.checked_add(length).is_none_or(|end| end > disk) {
+        return Err(ReadError::PastEnd {
+            offset,
+            length,
+            size: disk,
+        });
+    }
+    let mut bytes = vec![0; size];
+    fill(&layers, offset, &mut bytes)?;
+    Ok(bytes)
+}
+
+/// Fills the buffer piece by piece, each from the topmost layer that has it.
+fn fill(layers: &[Layer], offset: u64, buffer: &mut [u8]) -> Result<(), ReadError> {
+    let mut done = 0;
+    while done < buffer.len() {
+        let at = offset + done as u64;
+        let mut piece = (buffer.len() - done) as u64;
+        let mut found = None;
+        for layer in layers {
+            let (source, length) = layer.locate(at)?;
+            piece = piece.min(length);
+            match source {
+                Source::Below => {}
+                Source::Zeros => break,
+                Source::Host(host) => {
+                    found = Some((layer, host));
+                    break;
+                }
+            }
+        }
+        let end = done + usize::try_from(piece).unwrap_or(buffer.len() - done);
+        if let Some((layer, host)) = found {
+            layer.read(host, &mut buffer[done..end])?;
+        }
+        done = end;
+    }
+    Ok(())
+}
+
+/// Opens every image of a chain with its data file, top first.
+fn open(chain: &Chain) -> Result<Vec<Layer>, ReadError> {
+    let mut layers: Vec<Layer> = Vec::new();
+    for file in &chain.files {
+        match (file.role, layers.last_mut()) {
+            (Role::DataFile | Role::BackingDataFile, Some(image)) => {
+                let data = open_image(&file.path).map_err(|error| failed(file, error.into()))?;
+                image.data = Some((data, file.path.clone()));
+            }
+            _ => layers.push(open_layer(file)?),
+        }
+    }
+    Ok(layers)
+}
+
+fn open_layer(chain_file: &ChainFile) -> Result<Layer, ReadError> {
+    let file = open_image(&chain_file.path).map_err(|error| failed(chain_file, error.into()))?;
+    let header = probe::probe(&file, Some(chain_file.format))
+        .map_err(|error| failed(chain_file, error.into()))?;
+    let layer = Layer {
+        path: chain_file.path.clone(),
+        file,
+        data: None,
+        fields: header.fields,
+        size: header.virtual_size,
+    };
+    layer.require_supported()?;
+    Ok(layer)
+}
+
+fn failed(file: &ChainFile, failure: ProbeFailure) -> ReadError {
+    let path = file.path.clone();
+    ReadError::Open { path, failure }
+}
