@@ -25,7 +25,7 @@ pub struct Inspection {
     pub format: Option<Format>,
     /// 2 or 3 for qcow2, absent for other formats.
     pub version: Option<u32>,
-    /// In bytes.
+    /// In bytes; absent for a format that isn't read.
     pub virtual_size: Option<u64>,
     /// Binary logarithm of the cluster size in bytes.
     pub cluster_bits: Option<u32>,
@@ -121,7 +121,7 @@ impl Inspection {
             accepted: true,
             format: Some(header.format),
             version: fields.as_ref().map(|fields| fields.version),
-            virtual_size: Some(header.virtual_size),
+            virtual_size: header.virtual_size,
             cluster_bits: fields.as_ref().map(|fields| fields.cluster_bits),
             header_length: fields.as_ref().map(|fields| fields.header_length),
             incompatible: Some(features::incompatible_names(bits(|fields| {

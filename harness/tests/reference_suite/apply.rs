@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::Path;
 
+use proptest::prelude::*;
 use qconform::reference::chain::policy::Follow;
 use qconform::reference::chain::resolve;
 use qconform::reference::label::dac::Dac;
@@ -220,31 +221,45 @@ fn the_same_file_twice_counts_twice() {
     assert_eq!(record(&lab.path("base.raw"), "dac"), None);
 }
 
-/// The SELinux driver, except that it fails at one of its changes.
+/// A driver that fails at one of its changes, or takes the whole relabeller with it.
 #[derive(Debug)]
-struct Failing {
-    left: Cell<u32>,
+struct Failing<D> {
+    inner: D,
+    successes: Cell<u32>,
+    kills: bool,
 }
 
-impl Driver for Failing {
+impl<D> Failing<D> {
+    fn new(inner: D, successes: u32, kills: bool) -> Self {
+        let successes = Cell::new(successes);
+        Self {
+            inner,
+            successes,
+            kills,
+        }
+    }
+}
+
+impl<D: Driver> Driver for Failing<D> {
     fn name(&self) -> &'static str {
-        Selinux.name()
+        self.inner.name()
     }
 
     fn wanted(&self, file: &RunningFile) -> Option<String> {
-        Selinux.wanted(file)
+        self.inner.wanted(file)
     }
 
     fn current(&self, target: &Target) -> Result<Option<String>, DriverError> {
-        Selinux.current(target)
+        self.inner.current(target)
     }
 
     fn set(&self, target: &Target, state: Option<&str>) -> Result<(), DriverError> {
-        let left = self.left.replace(self.left.get().wrapping_sub(1));
-        if left == 0 {
-            return Err(DriverError::BadState("injected".to_owned()));
+        let left = self.successes.replace(self.successes.get().wrapping_sub(1));
+        match (left, self.kills) {
+            (0, true) => std::panic::panic_any("killed"),
+            (0, false) => Err(DriverError::BadState("injected".to_owned())),
+            _ => self.inner.set(target, state),
         }
-        Selinux.set(target, state)
     }
 }
 
@@ -252,9 +267,7 @@ impl Driver for Failing {
 fn a_failed_start_leaves_no_trace(#[values(0, 1, 2, 3)] successes: u32) {
     let Some(lab) = lab() else { return };
     let before = states(&lab);
-    let failing = Failing {
-        left: Cell::new(successes),
-    };
+    let failing = Failing::new(Selinux, successes, false);
     let drivers: [&dyn Driver; 2] = [&Dac, &failing];
     let error = start_with(&overlay_plan(&lab), &config(), "one", &drivers).unwrap_err();
     assert_eq!(
@@ -270,7 +283,7 @@ fn a_failed_start_keeps_what_another_domain_uses() {
     let readonly = plan_with(&lab, &disk_with("base.qcow2", "", "<readonly/>"), &config());
     let other = start(&readonly, &config(), "other").unwrap();
     let during = states(&lab);
-    let failing = Failing { left: Cell::new(1) };
+    let failing = Failing::new(Selinux, 1, false);
     let drivers: [&dyn Driver; 2] = [&Dac, &failing];
     start_with(&overlay_plan(&lab), &config(), "one", &drivers).unwrap_err();
     assert_eq!(states(&lab), during);
@@ -297,13 +310,27 @@ fn an_aborted_start_gives_back_kept_kinds_too(#[case] remember: bool) {
     assert_eq!(states(&lab), before);
 }
 
-#[test]
-fn a_killed_start_is_cleaned_up_from_the_plan_alone() {
+#[rstest]
+fn a_start_killed_before_any_change_is_cleaned_up_from_the_plan_alone(
+    #[values(0, 1, 2, 3, 4)] successes: u32,
+    #[values(true, false)] owner: bool,
+) {
     let Some(lab) = lab() else { return };
     let before = states(&lab);
     let plan = overlay_plan(&lab);
-    // The returned value is lost, as it is when the relabeller is killed.
-    drop(start(&plan, &config(), "one").unwrap());
+    let (dac, selinux) = (
+        Failing::new(Dac, successes, true),
+        Failing::new(Selinux, successes, true),
+    );
+    let drivers: [&dyn Driver; 2] = if owner {
+        [&dac, &Selinux]
+    } else {
+        [&Dac, &selinux]
+    };
+    // A panic stands for the kill: nothing of the start's own cleaning up runs.
+    let start = || start_with(&plan, &config(), "one", &drivers).map(drop);
+    let killed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(start)).is_err();
+    assert_eq!(killed, successes < 4);
     assert_eq!(abort(&Running::of(&plan, &config(), "one")).errors, []);
     assert_eq!(states(&lab), before);
 }
@@ -427,4 +454,53 @@ fn a_missing_file_does_not_keep_the_others_from_coming_back() {
     assert_eq!(stopped.errors, []);
     assert_eq!(stopped.violations[0].requirement, "label.file-kept");
     assert_eq!(state(&lab.path("overlay.raw")), before[1]);
+}
+
+/// What one domain does with the shared file.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Kind {
+    Writes,
+    Reads,
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+    #[test]
+    fn in_any_order_of_starts_and_stops_the_last_user_gives_the_file_back(
+        steps in prop::collection::vec((0_usize..3, any::<bool>()), 1..24),
+    ) {
+        let Some(lab) = lab() else { return Ok(()) };
+        let kinds = [Kind::Writes, Kind::Reads, Kind::Reads];
+        // Without labels, readers and writers need the same owner and may share a file.
+        let config = Config { selinux: false, ..Config::default() };
+        let path = lab.path("base.raw");
+        let mut running: [Option<Running>; 3] = [const { None }; 3];
+        let (mut owner, mut writer_since) = ((4004, 5004), false);
+        let mut original = owner;
+        for (domain, starts) in steps {
+            let used_before = running.iter().any(Option::is_some);
+            match (running[domain].take(), starts) {
+                (None, true) => {
+                    let extra = if kinds[domain] == Kind::Reads { "<readonly/>" } else { "" };
+                    let plan = plan_with(&lab, &disk_with("base.qcow2", "", extra), &config);
+                    running[domain] = Some(start(&plan, &config, &domain.to_string()).unwrap());
+                    if !used_before {
+                        (original, writer_since) = (owner, false);
+                    }
+                    writer_since |= kinds[domain] == Kind::Writes;
+                    owner = VM;
+                }
+                (Some(used), false) => {
+                    prop_assert_eq!(stop(&used).errors, []);
+                    if running.iter().all(Option::is_none) && writer_since {
+                        owner = original;
+                    }
+                }
+                (kept, _) => running[domain] = kept,
+            }
+            prop_assert_eq!(owners(&lab)[3], owner);
+            let used = running.iter().any(Option::is_some);
+            prop_assert_eq!(record(&path, "dac").is_some(), used);
+        }
+    }
 }

@@ -90,6 +90,18 @@ fn a_domains_seclabel_relabels_unless_it_is_static_or_none(
 }
 
 #[rstest]
+#[case::refusal_for_all("type='none'", None)]
+#[case::label_for_selinux("type='static'", Some(Model::Selinux))]
+fn a_domains_seclabel_without_a_model_is_selinuxs_unless_it_refuses(
+    #[case] attributes: &str,
+    #[case] model: Option<Model>,
+) {
+    let xml = format!("<domain><seclabel {attributes}/></domain>");
+    let domain = Domain::parse(xml.as_bytes()).unwrap();
+    assert_eq!(domain.seclabels[0].model, model);
+}
+
+#[rstest]
 #[case::doctype("<!DOCTYPE d [<!ENTITY x 'y'>]><domain/>", "document-type", 1)]
 #[case::entity("<domain>\n<name>&x;</name></domain>", "malformed-xml", 2)]
 #[case::mismatch("<domain>\n\n</name>", "malformed-xml", 3)]

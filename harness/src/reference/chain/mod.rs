@@ -3,12 +3,15 @@
 //! A chain is found from the domain's XML and from the headers of its images. Each image's
 //! header is read for its data file, in declared layers as well as in detected ones.
 
+mod data_file;
 pub mod error;
 pub mod identity;
+mod layer;
 pub mod names;
 pub mod policy;
 mod report;
 mod resolve;
+mod walk;
 
 use std::path::{Path, PathBuf};
 

@@ -42,7 +42,12 @@ fn domain_label(element: &Element) -> Result<DomainLabel> {
     let relabel = yes_or_no(element, "relabel")?.unwrap_or(default);
     let text = |name| element.child(name).map(|child| child.text().to_owned());
     Ok(DomainLabel {
-        model: model.filter(|name| *name != "none").map(model_of),
+        model: match model {
+            // A refusal that names no driver is meant for all, a label can only be SELinux's.
+            Some("none") => None,
+            None if kind == "none" => None,
+            name => Some(name.map_or(Model::Selinux, model_of)),
+        },
         relabel: relabel && kind != "none" && model != Some("none"),
         label: text("label"),
         image_label: text("imagelabel"),

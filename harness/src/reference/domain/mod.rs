@@ -30,7 +30,7 @@ pub struct Domain {
 /// A domain's `<seclabel>`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DomainLabel {
-    /// The driver; absent means every driver.
+    /// The driver; absent means every driver, which only a refusal can.
     pub model: Option<Model>,
     /// Whether files are relabelled at all.
     pub relabel: bool,

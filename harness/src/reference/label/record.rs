@@ -3,6 +3,8 @@
 //! A record is written before the state changes and removed after it came back, so a kill in
 //! between loses nothing.
 
+use std::sync::OnceLock;
+
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
@@ -62,9 +64,13 @@ impl Record {
 }
 
 /// This boot's id, empty where there is no /proc.
-pub(super) fn boot_id() -> String {
-    let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id");
-    id.map(|id| id.trim().to_owned()).unwrap_or_default()
+pub(super) fn boot_id() -> &'static str {
+    // No process outlives its boot, so once is enough.
+    static BOOT: OnceLock<String> = OnceLock::new();
+    BOOT.get_or_init(|| {
+        let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id");
+        id.map(|id| id.trim().to_owned()).unwrap_or_default()
+    })
 }
 
 /// Finds a file's record, in the first namespace that has one.

@@ -1,6 +1,6 @@
 //! Labels every file of a plan, or none.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 
 use super::DRIVERS;
 use super::config::{Config, Namespace};
@@ -42,7 +42,7 @@ pub fn start_with(
         remember: running.remember,
         namespaces: running.namespaces.clone(),
         boot: record::boot_id(),
-        touched: HashSet::new(),
+        seen: HashMap::new(),
         done: Vec::new(),
         violations: Vec::new(),
     };
@@ -118,13 +118,31 @@ struct Done<'a> {
     record_now: Option<Namespace>,
 }
 
+/// A file's state before this start touched it.
+struct Seen {
+    state: Option<String>,
+    record: Option<Found>,
+}
+
+impl Seen {
+    fn of(
+        driver: &dyn Driver,
+        target: &Target,
+        namespaces: &[Namespace],
+    ) -> Result<Self, ApplyError> {
+        let state = current(driver, target)?;
+        let record = record::load(target, driver.name(), namespaces)?;
+        Ok(Self { state, record })
+    }
+}
+
 struct Session<'a> {
     domain: String,
     remember: bool,
     namespaces: Vec<Namespace>,
-    boot: String,
-    /// Files that this start already uses, for each driver.
-    touched: HashSet<((u64, u64), &'static str)>,
+    boot: &'static str,
+    /// What the check saw, until the file's first use takes it.
+    seen: HashMap<((u64, u64), &'static str), Seen>,
     done: Vec<Done<'a>>,
     violations: Vec<FileViolation>,
 }
@@ -132,30 +150,25 @@ struct Session<'a> {
 impl<'a> Session<'a> {
     /// Refuses, before anything changes, a file that another domain needs otherwise.
     fn check(
-        &self,
+        &mut self,
         file: &RunningFile,
         driver: &dyn Driver,
         target: &Target,
     ) -> Result<(), ApplyError> {
-        let current = current(driver, target)?;
-        let Some(found) = record::load(target, driver.name(), &self.namespaces)? else {
-            return Ok(());
-        };
-        let record = found.record.of_this_boot(&self.boot);
-        let wanted = driver.wanted(file);
-        if record.is_used_by_others(&self.domain)
-            && !driver.same(current.as_deref(), wanted.as_deref())
-        {
+        let seen = Seen::of(driver, target, &self.namespaces)?;
+        let record = seen.record.as_ref().map(|found| found.record.clone());
+        let record = record.map(|record| record.of_this_boot(self.boot));
+        let in_use = record.is_some_and(|record| record.is_used_by_others(&self.domain));
+        let current = seen.state.as_deref();
+        if in_use && !driver.same(current, driver.wanted(file).as_deref()) {
             let message = format!(
                 "another domain uses this file with {} {:?}",
                 driver.name(),
-                current
-                    .as_deref()
-                    .unwrap_or_default()
-                    .trim_end_matches('\0'),
+                current.unwrap_or_default().trim_end_matches('\0'),
             );
             return Err(ApplyError::new(ApplyClass::InUse, target.path(), message));
         }
+        self.seen.insert((file.key(), driver.name()), seen);
         Ok(())
     }
 
@@ -166,12 +179,23 @@ impl<'a> Session<'a> {
         driver: &'a dyn Driver,
         target: &'a Target,
     ) -> Result<Option<String>, ApplyError> {
-        let state = current(driver, target)?;
-        let record_before = record::load(target, driver.name(), &self.namespaces)?;
+        let checked = self.seen.remove(&(file.key(), driver.name()));
+        let first_use = checked.is_some();
+        let seen = match checked {
+            Some(seen) => seen,
+            None => Seen::of(driver, target, &self.namespaces)?,
+        };
         let record_now = match self.remember {
-            true => self.record(file, driver, target, record_before.as_ref(), state.as_ref())?,
+            true => {
+                let record = self.next_record(&seen, file.restore, first_use);
+                self.store(driver, target, seen.record.as_ref(), &record)?
+            }
             false => None,
         };
+        let Seen {
+            state,
+            record: record_before,
+        } = seen;
         let wanted = driver.wanted(file);
         let change = !driver.same(state.as_deref(), wanted.as_deref());
         // Whatever happens next, this step can be undone.
@@ -195,29 +219,37 @@ impl<'a> Session<'a> {
         }
     }
 
-    fn record(
-        &mut self,
-        file: &RunningFile,
-        driver: &dyn Driver,
-        target: &Target,
-        found: Option<&Found>,
-        state: Option<&String>,
-    ) -> Result<Option<Namespace>, ApplyError> {
-        let mut record = match found {
-            Some(found) => found.record.clone().of_this_boot(&self.boot),
-            None => Record::new(state.cloned(), &self.boot),
+    /// The record with one more use in it.
+    fn next_record(&self, seen: &Seen, restore: bool, first_use: bool) -> Record {
+        let mut record = match &seen.record {
+            Some(found) => found.record.clone().of_this_boot(self.boot),
+            None => Record::new(seen.state.clone(), self.boot),
         };
-        if self.touched.insert((file.key(), driver.name())) {
+        if first_use {
             // A domain that only starts now can't be using the file: that start was killed.
             record.users.retain(|user| *user != self.domain);
         }
         record.users.push(self.domain.clone());
-        record.restore |= file.restore;
+        record.restore |= restore;
+        record
+    }
+
+    fn store(
+        &mut self,
+        driver: &dyn Driver,
+        target: &Target,
+        found: Option<&Found>,
+        record: &Record,
+    ) -> Result<Option<Namespace>, ApplyError> {
         let places = match found {
             Some(found) => vec![found.namespace],
             None => self.namespaces.clone(),
         };
-        let stored = record::store(target, driver.name(), &places, &record)?;
+        let stored = record::store(target, driver.name(), &places, record)?;
+        if stored.is_none() && found.is_some() {
+            let message = "record can't be changed";
+            return Err(ApplyError::new(ApplyClass::Record, target.path(), message));
+        }
         if stored.is_none() {
             let message = format!("no record of the {} state can be kept here", driver.name());
             self.note("label.original-remembered", target, message);

@@ -57,7 +57,7 @@ fn release_all(running: &Running, failed: bool) -> Stopped {
 
 struct Release<'a> {
     running: &'a Running,
-    boot: String,
+    boot: &'static str,
     failed: bool,
     outcome: Stopped,
 }
@@ -109,7 +109,7 @@ impl Release<'_> {
         };
         let mut record = found.record;
         record.users.remove(index);
-        let record = record.of_this_boot(&self.boot);
+        let record = record.of_this_boot(self.boot);
         if !record.users.is_empty() {
             return record::store(target, driver.name(), &[namespace], &record).map(|_| ());
         }

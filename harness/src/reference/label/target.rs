@@ -14,6 +14,8 @@ use rustix::io::Errno;
 use super::error::{ApplyClass, ApplyError};
 use super::running::RunningFile;
 
+/// Long enough for any label and nearly every record.
+const USUAL_XATTR: usize = 512;
 /// The kernel allows no longer value of an extended attribute.
 const MAX_XATTR: usize = 65_536;
 /// How long another relabeller may hold a file: 500 times 10 ms.
@@ -76,7 +78,14 @@ impl Target {
 
     /// The value of an extended attribute, absent where there is none.
     pub(super) fn xattr(&self, name: &str) -> Result<Option<Vec<u8>>, Errno> {
-        let mut value = vec![0; MAX_XATTR];
+        match self.xattr_of(name, USUAL_XATTR) {
+            Err(Errno::RANGE) => self.xattr_of(name, MAX_XATTR),
+            result => result,
+        }
+    }
+
+    fn xattr_of(&self, name: &str, longest: usize) -> Result<Option<Vec<u8>>, Errno> {
+        let mut value = vec![0; longest];
         match rustix::fs::fgetxattr(&self.file, name, value.as_mut_slice()) {
             Ok(length) => {
                 value.truncate(length);

@@ -28,8 +28,8 @@ pub struct Header {
     /// The format that was declared or recognised.
     pub format: Format,
     /// The virtual size in bytes, rounded down to 512 for qcow2 and up for a raw file, as QEMU
-    /// does.
-    pub virtual_size: u64,
+    /// does; absent for a format that isn't read.
+    pub virtual_size: Option<u64>,
     /// The fixed part of a qcow2 header; absent for every other format.
     pub fields: Option<Fields>,
     /// The backing image that the header names.
@@ -110,10 +110,13 @@ fn recognise(window: &mut Window<'_>) -> Result<Format, ProbeError> {
 }
 
 fn probe_unstructured(source: &dyn ReadAt, format: Format) -> Result<Header, ProbeError> {
-    let length = source.length()?;
+    let virtual_size = match format {
+        Format::Raw => source.length()?.checked_next_multiple_of(512),
+        _ => None,
+    };
     Ok(Header {
         format,
-        virtual_size: length.checked_next_multiple_of(512).unwrap_or(length),
+        virtual_size,
         fields: None,
         backing: None,
         data_file: None,
@@ -149,7 +152,7 @@ fn probe_qcow2(mut reader: Reader<'_>) -> Result<Header, ProbeError> {
     };
     Ok(Header {
         format: Format::Qcow2,
-        virtual_size: fields.size / 512 * 512,
+        virtual_size: Some(fields.size / 512 * 512),
         fields: Some(fields),
         backing,
         data_file,

@@ -98,12 +98,21 @@ fn open_layer(chain_file: &ChainFile) -> Result<Layer, ReadError> {
     let file = open_image(&chain_file.path).map_err(|error| failed(chain_file, error.into()))?;
     let header = probe::probe(&file, Some(chain_file.format))
         .map_err(|error| failed(chain_file, error.into()))?;
+    let Some(size) = header.virtual_size else {
+        let path = chain_file.path.clone();
+        let feature = chain_file.format.as_str();
+        return Err(ReadError::Unsupported {
+            path,
+            offset: 0,
+            feature,
+        });
+    };
     let layer = Layer {
         path: chain_file.path.clone(),
         file,
         data: None,
         fields: header.fields,
-        size: header.virtual_size,
+        size,
     };
     layer.require_supported()?;
     Ok(layer)
