@@ -405,6 +405,61 @@ fn records_go_where_the_configuration_says() {
 }
 
 #[test]
+fn where_no_record_can_be_kept_the_owner_stays_and_that_is_said() {
+    let Some(lab) = lab() else { return };
+    let config = Config {
+        record_namespaces: vec![],
+        selinux: false,
+        ..config()
+    };
+    let running = start(
+        &plan_with(&lab, &disk("overlay.qcow2"), &config),
+        &config,
+        "one",
+    )
+    .unwrap();
+    let ids = |violations: &[qconform::reference::violation::FileViolation]| {
+        violations
+            .iter()
+            .map(|found| found.requirement.clone())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(ids(&running.violations), ["label.original-remembered"; 4]);
+    let stopped = stop(&running);
+    assert_eq!(
+        (stopped.errors, ids(&stopped.violations)),
+        (vec![], ids(&running.violations))
+    );
+    assert_eq!(owners(&lab), [VM; 4]);
+}
+
+#[test]
+fn of_two_domains_that_start_at_once_and_want_different_labels_one_wins() {
+    let Some(lab) = lab() else { return };
+    let before = states(&lab);
+    let starts = |pair: (u32, u32), domain: &str| {
+        let config = Config {
+            category_pair: Some(pair),
+            ..config()
+        };
+        start(
+            &plan_with(&lab, &disk("overlay.qcow2"), &config),
+            &config,
+            domain,
+        )
+    };
+    let results = std::thread::scope(|scope| {
+        let first = scope.spawn(|| starts((1, 2), "one"));
+        let second = scope.spawn(|| starts((3, 4), "two"));
+        [first.join().unwrap(), second.join().unwrap()]
+    });
+    let running: Vec<_> = results.iter().flatten().collect();
+    assert_eq!(running.len(), 1);
+    assert_eq!(stop(running[0]).errors, []);
+    assert_eq!(states(&lab)[..2], before[..2]);
+}
+
+#[test]
 fn a_malformed_record_is_an_error_and_nothing_changes() {
     let Some(lab) = lab() else { return };
     let path = lab.path("base.raw");

@@ -47,6 +47,11 @@ fn u64_at(offset: usize, value: u64) -> Sample {
 #[case::far_refcounts(u64_at(48, 0xffff_ffff_ffff_0000), "bad-refcount-table-offset", 48)]
 #[case::many_snapshots(u32_at(60, 65_537), "snapshot-table-too-large", 60)]
 #[case::crooked_snapshots(u64_at(64, 8), "bad-snapshot-table-offset", 64)]
+#[case::snapshot_with_much_extra_data(
+    u32_at(60, 1).patch(64, &327_680_u64.to_be_bytes()).patch(327_716, &1025_u32.to_be_bytes()),
+    "bad-snapshot-table", 327_680)]
+#[case::first_of_two_faults(
+    u64_at(24, u64::MAX - 511).patch(116, &u32::MAX.to_be_bytes()), "extension-too-large", 112)]
 #[case::many_l1_entries(u32_at(36, 4_194_305), "l1-table-too-large", 36)]
 #[case::crooked_l1(u64_at(40, 8), "bad-l1-table-offset", 40)]
 #[case::l1_index_past_int(u64_at(24, (1 << 60) + (1 << 29)), "image-too-large", 24)]

@@ -77,6 +77,33 @@ fn extension() -> impl Strategy<Value = (u32, Vec<u8>)> {
         .prop_map(|(kind, length, byte)| (kind, vec![byte; length]))
 }
 
+/// A snapshot table in the sixth cluster, and how many entries the header says it has.
+fn snapshots() -> impl Strategy<Value = (u32, Vec<u8>)> {
+    let lengths = (
+        0_u16..20,
+        0_u16..20,
+        prop_oneof![Just(0), Just(24), 1020_u32..1030],
+    );
+    let entry = lengths.prop_map(|(id, name, extra)| {
+        let mut entry = [[0; 12].as_slice(), &id.to_be_bytes(), &name.to_be_bytes()].concat();
+        entry.resize(36, 0);
+        entry.extend(extra.to_be_bytes());
+        let end = entry.len() + usize::from(id + name) + usize::try_from(extra).unwrap();
+        entry.resize(end.next_multiple_of(8), 0);
+        entry
+    });
+    let counts = 1_u32..6;
+    (counts, prop::collection::vec(entry, 0..4)).prop_map(|(count, table)| (count, table.concat()))
+}
+
+fn with_snapshots(sample: Sample, bits: u32, (count, table): (u32, Vec<u8>)) -> Sample {
+    let offset = 5_usize << bits;
+    sample
+        .patch(60, &count.to_be_bytes())
+        .patch(64, &(offset as u64).to_be_bytes())
+        .patch(offset, &table)
+}
+
 fn image() -> impl Strategy<Value = Sample> {
     let bits = prop::sample::select(vec![9_u32, 12, 13, 14, 16, 21]);
     (
@@ -87,9 +114,10 @@ fn image() -> impl Strategy<Value = Sample> {
         prop::collection::vec(extension(), 0..3),
         prop::option::of("[a-z:/]{0,12}"),
         prop::collection::vec(field(), 0..2),
+        prop::option::weighted(0.2, snapshots()),
     )
         .prop_map(
-            |(version, bits, incompatible, autoclear, extensions, backing, patches)| {
+            |(version, bits, incompatible, autoclear, extensions, backing, patches, table)| {
                 let mut sample = Sample::new()
                     .version(version)
                     .cluster_bits(bits)
@@ -100,6 +128,9 @@ fn image() -> impl Strategy<Value = Sample> {
                 }
                 if let Some(backing) = backing {
                     sample = sample.backing(&backing);
+                }
+                if let Some(table) = table {
+                    sample = with_snapshots(sample, bits, table);
                 }
                 patches.into_iter().fold(sample, |sample, (offset, bytes)| {
                     sample.patch(offset, &bytes)
@@ -119,15 +150,9 @@ fn qemu_accepts(qemu_img: &Path, folder: &Path) -> (bool, String) {
     (output.status.success(), message)
 }
 
-/// Classes that stand in the snapshot table or the bitmap directory, which a probe doesn't walk.
+/// Classes that stand in the bitmap directory, which a probe doesn't walk.
 fn is_later_work(message: &str) -> bool {
-    let later = [
-        "snapshot table entry",
-        "Failed to read snapshot table",
-        "Snapshot table is too big",
-        "bitmap",
-    ];
-    later.iter().any(|text| message.contains(text)) && !message.contains("bitmaps_ext")
+    message.contains("bitmap") && !message.contains("bitmaps_ext")
 }
 
 #[test]
@@ -158,4 +183,32 @@ fn the_probe_accepts_what_qemu_img_accepts() {
         "only {accepted} images were valid, so little was compared"
     );
     assert!(disagreements.is_empty(), "{}", disagreements.join("\n"));
+}
+
+#[test]
+fn an_encrypted_image_that_qemu_wrote_is_accepted() {
+    let Some(qemu_img) = qemu_img() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let options = "encrypt.format=luks,encrypt.key-secret=s,encrypt.iter-time=10,data_file=x.raw";
+    let output = Command::new(qemu_img)
+        .args([
+            "create",
+            "-q",
+            "--object",
+            "secret,id=s,data=key",
+            "-f",
+            "qcow2",
+        ])
+        .args(["-o", options, "x.qcow2", "1M"])
+        .current_dir(folder.path())
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let inspection = Inspection::of(&folder.path().join("x.qcow2"), None).unwrap();
+    assert_eq!((inspection.error, inspection.violations), (None, vec![]));
+    assert_eq!(inspection.data_file.unwrap().name.as_deref(), Some("x.raw"));
 }

@@ -37,6 +37,8 @@ pub enum RejectClass {
     SnapshotTableTooLarge,
     /// The snapshot table isn't aligned, or ends past the greatest offset.
     BadSnapshotTableOffset,
+    /// An entry of the snapshot table is malformed.
+    BadSnapshotTable,
     /// The active L1 table is too large.
     L1TableTooLarge,
     /// The active L1 table isn't aligned, or ends past the greatest offset.
@@ -84,6 +86,7 @@ impl RejectClass {
             Self::BadRefcountTableOffset => "bad-refcount-table-offset",
             Self::SnapshotTableTooLarge => "snapshot-table-too-large",
             Self::BadSnapshotTableOffset => "bad-snapshot-table-offset",
+            Self::BadSnapshotTable => "bad-snapshot-table",
             Self::L1TableTooLarge => "l1-table-too-large",
             Self::BadL1TableOffset => "bad-l1-table-offset",
             Self::ImageTooLarge => "image-too-large",

@@ -26,6 +26,10 @@ pub struct Fields {
     pub l1_size: u32,
     /// Offset of the active L1 table in bytes.
     pub l1_offset: u64,
+    /// Number of internal snapshots.
+    pub snapshots: u32,
+    /// Offset of the snapshot table in bytes.
+    pub snapshots_offset: u64,
     /// Incompatible feature bits, 0 for version 2.
     pub incompatible: u64,
     /// Compatible feature bits, 0 for version 2.
@@ -102,6 +106,8 @@ fn read_fields(window: &mut Window<'_>, version: u32) -> Result<Fields, ProbeErr
         crypt_method: window.u32(layout::CRYPT_METHOD)?,
         l1_size: window.u32(layout::L1_SIZE)?,
         l1_offset: window.u64(layout::L1_OFFSET)?,
+        snapshots: window.u32(layout::SNAPSHOTS)?,
+        snapshots_offset: window.u64(layout::SNAPSHOTS_OFFSET)?,
         incompatible: 0,
         compatible: 0,
         autoclear: 0,
@@ -241,10 +247,10 @@ fn check_tables(window: &mut Window<'_>, fields: &Fields) -> Result<(), ProbeErr
     };
     let snapshots = Table {
         name: "snapshot table",
-        entries: u64::from(window.u32(layout::SNAPSHOTS)?),
+        entries: u64::from(fields.snapshots),
         entry: layout::SNAPSHOT_ENTRY,
         limit: layout::MAX_SNAPSHOTS * layout::SNAPSHOT_ENTRY,
-        offset: window.u64(layout::SNAPSHOTS_OFFSET)?,
+        offset: fields.snapshots_offset,
         read_at_open: false,
         too_large: (Class::SnapshotTableTooLarge, layout::SNAPSHOTS),
         bad_offset: (Class::BadSnapshotTableOffset, layout::SNAPSHOTS_OFFSET),

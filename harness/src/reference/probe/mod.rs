@@ -1,14 +1,15 @@
 //! Recognises an image's format and reads its header.
 //!
 //! What is accepted is what `qemu-img info -f qcow2` accepts, as far as the first cluster
-//! decides it; the snapshot table and the bitmap directory aren't walked. At most the first
-//! cluster is read, and of that only what the header needs.
+//! and the snapshot table decide it; bitmaps aren't read. Of the first cluster only what the
+//! header needs is read.
 
 mod crypto;
 pub mod error;
 mod extensions;
 pub mod features;
 pub mod header;
+mod snapshots;
 
 pub use error::{ProbeError, RejectClass};
 
@@ -140,6 +141,7 @@ fn probe_qcow2(mut reader: Reader<'_>) -> Result<Header, ProbeError> {
     }
     let mut extensions = extensions::read(&mut reader, &fields)?;
     let backing = read_backing(&mut reader, &fields, &extensions)?;
+    snapshots::check(&reader, fields.snapshots, fields.snapshots_offset)?;
     header::check_address_space(&fields)?;
     note_crypto(&mut reader, &fields, &extensions);
     note_data_file(&mut reader, &fields, &extensions, backing.is_some());
