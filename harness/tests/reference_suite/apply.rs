@@ -488,15 +488,44 @@ fn a_file_that_was_replaced_since_the_plan_is_refused(#[case] link: bool) {
     assert_eq!((states(&lab), state(&lab.path("aside"))), before);
 }
 
-#[test]
-fn a_set_id_file_is_refused_because_its_mode_would_change() {
+#[rstest]
+#[case::set_user_id(0o4755, false)]
+#[case::set_group_id(0o2755, false)]
+#[case::capabilities(0o600, true)]
+fn a_privileged_file_is_refused_because_a_chown_would_strip_it(
+    #[case] mode: u32,
+    #[case] capabilities: bool,
+) {
     let Some(lab) = lab() else { return };
     let path = lab.path("base.raw");
-    std::fs::set_permissions(path, PermissionsExt::from_mode(0o4755)).unwrap();
-    let before = states(&lab);
+    std::fs::set_permissions(&path, PermissionsExt::from_mode(mode)).unwrap();
+    if capabilities {
+        // Version 2, effective, CAP_NET_RAW permitted.
+        let value = [[1, 0, 0, 2, 0, 0x20, 0, 0].as_slice(), &[0; 12]].concat();
+        rustix::fs::setxattr(&path, "security.capability", &value, XattrFlags::empty()).unwrap();
+    }
+    let before = owners(&lab);
     let error = start(&overlay_plan(&lab), &config(), "one").unwrap_err();
-    assert_eq!(error.class.as_str(), "set-id");
-    assert_eq!(states(&lab), before);
+    assert_eq!(error.class.as_str(), "privileged-file");
+    assert_eq!(owners(&lab), before);
+    assert_eq!(std::fs::metadata(&path).unwrap().mode() & 0o7777, mode);
+    assert_eq!(record(&path, "dac"), None);
+}
+
+#[test]
+fn a_file_whose_lock_somebody_holds_is_not_labelled_but_is_given_back() {
+    let Some(lab) = lab() else { return };
+    let before = states(&lab);
+    let running = start(&overlay_plan(&lab), &config(), "one").unwrap();
+    let held = std::fs::File::open(lab.path("overlay.raw")).unwrap();
+    held.lock().unwrap();
+    let stopped = stop(&running);
+    assert_eq!(stopped.errors, []);
+    assert_eq!(stopped.violations[0].requirement, "label.lock");
+    assert_eq!(states(&lab)[..2], before[..2]);
+    let error = start(&overlay_plan(&lab), &config(), "one").unwrap_err();
+    assert_eq!(error.class.as_str(), "busy");
+    assert_eq!(states(&lab)[..2], before[..2]);
 }
 
 #[test]

@@ -115,6 +115,11 @@ fn a_domains_seclabel_without_a_model_is_selinuxs_unless_it_refuses(
     "unknown-value",
     1
 )]
+#[case::two_labels(
+    "<domain><devices><disk><source file='/a'>\n<seclabel model='dac'/><seclabel model='dac'/></source><target dev='a'/></disk></devices></domain>",
+    "duplicate-seclabel",
+    2
+)]
 #[case::store_on_raw(
     "<domain><devices><disk><source file='/a'><dataStore type='file'/></source><target dev='a'/></disk></devices></domain>",
     "bad-data-store",
@@ -139,6 +144,11 @@ fn a_document_that_is_too_deep_or_too_large_is_refused() {
     let deep = format!("<domain>{}", "<a>".repeat(100_000));
     let error = Domain::parse(deep.as_bytes()).unwrap_err();
     assert_eq!(error.fault.as_str(), "domain-too-large");
+    let attributes: String = (0..200_000)
+        .map(|number| format!(" a{number}=''"))
+        .collect();
+    let error = Domain::parse(format!("<domain{attributes}/>").as_bytes()).unwrap_err();
+    assert_eq!(error.fault.as_str(), "malformed-xml");
     let error = Domain::parse(&vec![b' '; (4 << 20) + 1]).unwrap_err();
     assert_eq!(error.fault.as_str(), "domain-too-large");
 }

@@ -62,6 +62,22 @@ fn model_of(name: &str) -> Model {
     }
 }
 
+/// The labels of a source: at most one for each driver that there is.
+fn source_labels(source: &Element) -> Result<Vec<SourceLabel>> {
+    let mut labels: Vec<SourceLabel> = Vec::new();
+    for element in source.children("seclabel") {
+        let label = source_label(element)?;
+        if labels.iter().any(|other| other.model == label.model) {
+            return Err(element.error(DomainFault::DuplicateLabel));
+        }
+        // Labels go down whole chains, so what nobody uses is dropped here.
+        if label.model != Model::Other {
+            labels.push(label);
+        }
+    }
+    Ok(labels)
+}
+
 fn source_label(element: &Element) -> Result<SourceLabel> {
     let label = element.child("label").map(|child| child.text().to_owned());
     Ok(SourceLabel {
@@ -185,12 +201,9 @@ fn source(owner: &Element, source: Option<&Element>) -> Result<Source> {
             "path has a nul byte in it".to_owned(),
         )));
     }
-    let labels = source
-        .into_iter()
-        .flat_map(|source| source.children("seclabel"));
     Ok(Source {
         location,
-        seclabels: labels.map(source_label).collect::<Result<_>>()?,
+        seclabels: source.map(source_labels).transpose()?.unwrap_or_default(),
     })
 }
 

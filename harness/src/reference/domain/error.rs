@@ -41,6 +41,9 @@ pub enum DomainFault {
         /// What it says.
         value: String,
     },
+    /// A source has two labels for one driver.
+    #[error("source has two seclabels for one driver")]
+    DuplicateLabel,
     /// A rule of libvirt's about data stores is broken.
     #[error("{0}")]
     DataStore(&'static str),
@@ -57,6 +60,7 @@ impl DomainFault {
             Self::NotADomain(_) => "not-a-domain",
             Self::Missing(_) => "missing-element",
             Self::Unknown { .. } => "unknown-value",
+            Self::DuplicateLabel => "duplicate-seclabel",
             Self::DataStore(_) => "bad-data-store",
         }
     }

@@ -13,6 +13,8 @@ use super::error::{DomainError, DomainFault};
 const MAX_BYTES: usize = 4 << 20;
 /// Nested `<backingStore>` elements are the deepest thing there is; chains have 200 layers.
 const MAX_DEPTH: usize = 512;
+/// No element of libvirt's has as many.
+const MAX_ATTRIBUTES: usize = 256;
 
 /// An element with its attributes, its child elements and its text.
 #[derive(Debug, Default)]
@@ -175,8 +177,12 @@ impl Builder<'_> {
             column,
             ..Element::default()
         };
-        for attribute in start.attributes() {
+        for (number, attribute) in start.attributes().enumerate() {
             let fail = |message: String| locate(self.xml, at, malformed(&message));
+            // Looking for duplicates takes quadratic time.
+            if number == MAX_ATTRIBUTES {
+                return Err(fail("element has too many attributes".to_owned()));
+            }
             let attribute = attribute.map_err(|error| fail(error.to_string()))?;
             let value = attribute
                 .normalized_value(XmlVersion::Implicit1_0)

@@ -46,15 +46,23 @@ impl Driver for Dac {
         if (metadata.uid(), metadata.gid()) == (wanted.user, wanted.group) {
             return Ok(());
         }
-        // The kernel drops these bits with the owner, and a label must never change a mode.
-        let mode = metadata.mode() & 0o7777;
-        if mode & 0o4000 != 0 || mode & 0o2010 == 0o2010 {
-            return Err(DriverError::SetId(mode));
-        }
+        require_plain(target, metadata.mode())?;
         let (user, group) = (Uid::from_raw(wanted.user), Gid::from_raw(wanted.group));
         rustix::fs::fchown(target.file(), Some(user), Some(group)).map_err(|error| {
             let action = format!("can't change the owner to {wanted}");
             DriverError::System { action, error }
         })
+    }
+}
+
+/// Refuses a file that would lose more than its owner: the kernel drops these privileges with
+/// it, and labelling must change neither modes nor other attributes.
+fn require_plain(target: &Target, mode: u32) -> Result<(), DriverError> {
+    if mode & 0o4000 != 0 || mode & 0o2010 == 0o2010 {
+        return Err(DriverError::Privileges("set-id bits"));
+    }
+    match target.xattr("security.capability") {
+        Ok(Some(_)) => Err(DriverError::Privileges("capabilities")),
+        _ => Ok(()),
     }
 }

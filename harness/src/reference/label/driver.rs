@@ -43,9 +43,9 @@ pub enum DriverError {
     /// The file system has no such thing.
     #[error("file system doesn't support this")]
     Unsupported,
-    /// Changing the owner would drop the set-user-id or set-group-id bit.
-    #[error("changing the owner would drop a set-id bit of mode {0:04o}")]
-    SetId(u32),
+    /// Changing the owner would make the kernel drop something else.
+    #[error("changing the owner would drop the file's {0}")]
+    Privileges(&'static str),
     /// The system refused.
     #[error("{action}: {}", std::io::Error::from(*error))]
     System {

@@ -27,8 +27,8 @@ pub enum ApplyClass {
     Busy,
     /// The owner or label can't be read or set.
     Refused,
-    /// Changing the owner would drop set-id bits.
-    SetId,
+    /// Changing the owner would drop set-id bits or file capabilities.
+    Privileges,
     /// A record can't be read or written.
     Record,
 }
@@ -42,7 +42,7 @@ impl ApplyClass {
             Self::InUse => "in-use",
             Self::Busy => "busy",
             Self::Refused => "refused",
-            Self::SetId => "set-id",
+            Self::Privileges => "privileged-file",
             Self::Record => "record",
         }
     }

@@ -70,7 +70,12 @@ fn open_all(files: &[RunningFile]) -> Result<BTreeMap<(u64, u64), Target>, Apply
         .filter(|file| file.owner.is_some() || file.label.is_some());
     let sorted: BTreeMap<_, _> = touched.map(|file| (file.key(), file)).collect();
     for (key, file) in sorted {
-        targets.insert(key, Target::open(file)?);
+        let target = Target::open(file)?;
+        if !target.lock() {
+            let message = "another relabeller holds this file";
+            return Err(ApplyError::new(ApplyClass::Busy, &file.path, message));
+        }
+        targets.insert(key, target);
     }
     Ok(targets)
 }
@@ -315,7 +320,7 @@ pub(super) fn current(driver: &dyn Driver, target: &Target) -> Result<Option<Str
 
 pub(super) fn refused(target: &Target, error: &DriverError) -> ApplyError {
     let class = match error {
-        DriverError::SetId(_) => ApplyClass::SetId,
+        DriverError::Privileges(_) => ApplyClass::Privileges,
         _ => ApplyClass::Refused,
     };
     ApplyError::new(class, target.path(), error.to_string())

@@ -76,6 +76,14 @@ impl Release<'_> {
             return Ok(());
         }
         let target = Target::open(file)?;
+        if !target.lock() {
+            // Leaving the file with a domain that is gone would be worse than going on.
+            self.note(
+                "label.lock",
+                file,
+                "somebody holds the lock of this file".to_owned(),
+            );
+        }
         // One driver's failure must not keep the other from giving its part back.
         let results: Vec<_> = drivers
             .iter()

@@ -18,8 +18,8 @@ use super::running::RunningFile;
 const USUAL_XATTR: usize = 512;
 /// The kernel allows no longer value of an extended attribute.
 const MAX_XATTR: usize = 65_536;
-/// How long another relabeller may hold a file: 500 times 10 ms.
-const LOCK_TRIES: u32 = 500;
+/// How long another relabeller may hold a file: 200 times 10 ms.
+const LOCK_TRIES: u32 = 200;
 const LOCK_PAUSE: Duration = Duration::from_millis(10);
 
 /// A file that may be labelled.
@@ -30,7 +30,7 @@ pub struct Target {
 }
 
 impl Target {
-    /// Opens the file that a plan means, and no other, and locks it against other relabellers.
+    /// Opens the file that a plan means, and no other.
     ///
     /// The path has no symbolic links left in it; one that appeared since is not followed.
     pub(super) fn open(wanted: &RunningFile) -> Result<Self, ApplyError> {
@@ -44,12 +44,8 @@ impl Target {
         require_same(&handle, wanted)?;
         let file = reopen(&handle, path).map_err(fail)?;
         require_same(&file, wanted)?;
-        let target = Self {
-            file,
-            path: path.clone(),
-        };
-        target.lock()?;
-        Ok(target)
+        let path = path.clone();
+        Ok(Self { file, path })
     }
 
     /// The path, for messages.
@@ -64,16 +60,18 @@ impl Target {
         &self.file
     }
 
-    fn lock(&self) -> Result<(), ApplyError> {
+    /// Keeps other relabellers away until this is dropped, and says whether that worked.
+    ///
+    /// Whoever can open the file can hold the lock, so nothing may wait for it forever.
+    pub(super) fn lock(&self) -> bool {
         for _ in 0..LOCK_TRIES {
             match rustix::fs::flock(&self.file, FlockOperation::NonBlockingLockExclusive) {
                 Err(Errno::WOULDBLOCK) => thread::sleep(LOCK_PAUSE),
                 // A file system without locks is taken to have one relabeller at a time.
-                Ok(()) | Err(_) => return Ok(()),
+                Ok(()) | Err(_) => return true,
             }
         }
-        let message = "another relabeller holds this file";
-        Err(ApplyError::new(ApplyClass::Busy, &self.path, message))
+        false
     }
 
     /// The value of an extended attribute, absent where there is none.
