@@ -15,7 +15,7 @@ use qconform::reference::label::{
     start_with, stop,
 };
 use rstest::rstest;
-use rustix::fs::XattrFlags;
+use rustix::fs::{IFlags, XattrFlags};
 
 use crate::lab::{Lab, disk, disk_with};
 
@@ -256,7 +256,7 @@ impl<D: Driver> Driver for Failing<D> {
     fn set(&self, target: &Target, state: Option<&str>) -> Result<(), DriverError> {
         let left = self.successes.replace(self.successes.get().wrapping_sub(1));
         match (left, self.kills) {
-            (0, true) => std::panic::panic_any("killed"),
+            (0, true) => std::panic::resume_unwind(Box::new("killed")),
             (0, false) => Err(DriverError::BadState("injected".to_owned())),
             _ => self.inner.set(target, state),
         }
@@ -327,7 +327,7 @@ fn a_start_killed_before_any_change_is_cleaned_up_from_the_plan_alone(
     } else {
         [&Dac, &selinux]
     };
-    // A panic stands for the kill: nothing of the start's own cleaning up runs.
+    // An unwinding stands for the kill: nothing of the start's own cleaning up runs.
     let start = || start_with(&plan, &config(), "one", &drivers).map(drop);
     let killed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(start)).is_err();
     assert_eq!(killed, successes < 4);
@@ -460,6 +460,26 @@ fn of_two_domains_that_start_at_once_and_want_different_labels_one_wins() {
 }
 
 #[test]
+fn a_refused_chown_is_an_error_that_names_the_file_and_the_ids() {
+    let Some(lab) = lab() else { return };
+    let before = states(&lab);
+    let path = lab.path("base.raw");
+    let file = std::fs::File::open(&path).unwrap();
+    let flags = rustix::fs::ioctl_getflags(&file).unwrap();
+    // Not even root may change an immutable file.
+    if rustix::fs::ioctl_setflags(&file, flags | IFlags::IMMUTABLE).is_err() {
+        return println!("skipped: files can't be made immutable here");
+    }
+    let result = start(&overlay_plan(&lab), &config(), "one");
+    rustix::fs::ioctl_setflags(&file, flags).unwrap();
+    let error = result.unwrap_err();
+    assert_eq!((error.class.as_str(), &error.path), ("refused", &path));
+    assert!(error.to_string().contains("64055:64055"), "{error}");
+    assert_eq!(error.left_behind, Vec::<String>::new());
+    assert_eq!(states(&lab), before);
+}
+
+#[test]
 fn a_malformed_record_is_an_error_and_nothing_changes() {
     let Some(lab) = lab() else { return };
     let path = lab.path("base.raw");
@@ -518,7 +538,7 @@ fn a_file_whose_lock_somebody_holds_is_not_labelled_but_is_given_back() {
     let before = states(&lab);
     let running = start(&overlay_plan(&lab), &config(), "one").unwrap();
     let held = std::fs::File::open(lab.path("overlay.raw")).unwrap();
-    held.lock().unwrap();
+    rustix::fs::flock(&held, rustix::fs::FlockOperation::LockExclusive).unwrap();
     let stopped = stop(&running);
     assert_eq!(stopped.errors, []);
     assert_eq!(stopped.violations[0].requirement, "label.lock");
