@@ -11,7 +11,7 @@ use qconform::reference::label::dac::Dac;
 use qconform::reference::label::selinux::Selinux;
 use qconform::reference::label::target::Target;
 use qconform::reference::label::{
-    Config, Driver, DriverError, Namespace, Plan, Running, RunningFile, abort, plan, start,
+    Config, Driver, DriverError, Namespace, Plan, Running, RunningFile, abort, attach, plan, start,
     start_with, stop,
 };
 use rstest::rstest;
@@ -219,6 +219,34 @@ fn the_same_file_twice_counts_twice() {
     assert_eq!(users, serde_json::json!(["one", "one"]));
     assert_eq!(stop(&running).errors, []);
     assert_eq!(record(&lab.path("base.raw"), "dac"), None);
+}
+
+#[test]
+fn an_attached_disk_counts_files_of_its_domain_once_more_until_it_is_detached() {
+    let Some(lab) = lab() else { return };
+    let base = disk_with("base.qcow2", "", "<readonly/>");
+    let readonly = plan_with(&lab, &base, &config());
+    let before = states(&lab);
+    let running = start(&readonly, &config(), "one").unwrap();
+    let attached = attach(&overlay_plan(&lab), &config(), "one").unwrap();
+    let users = |name: &str| record(&lab.path(name), "dac").map(|record| record["users"].clone());
+    assert_eq!(users("base.raw"), Some(serde_json::json!(["one", "one"])));
+    assert_eq!(stop(&attached).errors, []);
+    assert_eq!(users("base.raw"), Some(serde_json::json!(["one"])));
+    assert_eq!(states(&lab)[..2], before[..2]);
+    assert_eq!(stop(&running).errors, []);
+    assert_eq!(users("base.raw"), None);
+}
+
+#[test]
+fn a_disk_that_needs_a_file_of_its_own_domain_otherwise_is_not_attached() {
+    let Some(lab) = lab() else { return };
+    let _running = start(&overlay_plan(&lab), &config(), "one").unwrap();
+    let during = states(&lab);
+    let writable = plan_with(&lab, &disk("base.qcow2"), &config());
+    let error = attach(&writable, &config(), "one").unwrap_err();
+    assert_eq!(error.class.as_str(), "in-use");
+    assert_eq!(states(&lab), during);
 }
 
 /// A driver that fails at one of its changes, or takes the whole relabeller with it.

@@ -19,7 +19,7 @@ pub use error::{ApplyClass, ApplyError};
 pub use plan::{Plan, PlanError, PlanRow, plan};
 pub use report::PlanReport;
 pub use running::{Running, RunningFile};
-pub use start::{start, start_with};
+pub use start::{attach, start, start_with};
 pub use stop::{Stopped, abort, stop};
 
 /// The drivers, in the order in which they act on a file.

@@ -57,10 +57,6 @@ impl Record {
         }
         self
     }
-
-    pub(super) fn is_used_by_others(&self, domain: &str) -> bool {
-        self.users.iter().any(|user| user != domain)
-    }
 }
 
 /// This boot's id, empty where there is no /proc.

@@ -35,10 +35,41 @@ pub fn start_with(
     domain: &str,
     drivers: &[&dyn Driver],
 ) -> Result<Running, ApplyError> {
+    label_all(plan, config, domain, Occasion::Start, drivers)
+}
+
+/// Labels the files of a disk that a running domain gets; its [`stop`](super::stop) is the
+/// detaching.
+///
+/// The plan is that of a domain with this disk alone. Files that the domain uses already are
+/// counted once more.
+///
+/// # Errors
+///
+/// As [`start`].
+pub fn attach(plan: &Plan, config: &Config, domain: &str) -> Result<Running, ApplyError> {
+    label_all(plan, config, domain, Occasion::Attach, &DRIVERS)
+}
+
+/// Whether the domain may use files already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Occasion {
+    Start,
+    Attach,
+}
+
+fn label_all(
+    plan: &Plan,
+    config: &Config,
+    domain: &str,
+    occasion: Occasion,
+    drivers: &[&dyn Driver],
+) -> Result<Running, ApplyError> {
     let mut running = Running::of(plan, config, domain);
     let targets = open_all(&running.files)?;
     let mut session = Session {
         domain: running.domain.clone(),
+        occasion,
         remember: running.remember,
         namespaces: running.namespaces.clone(),
         boot: record::boot_id(),
@@ -143,6 +174,7 @@ impl Seen {
 
 struct Session<'a> {
     domain: String,
+    occasion: Occasion,
     remember: bool,
     namespaces: Vec<Namespace>,
     boot: &'static str,
@@ -153,7 +185,17 @@ struct Session<'a> {
 }
 
 impl<'a> Session<'a> {
-    /// Refuses, before anything changes, a file that another domain needs otherwise.
+    /// A record with those users only that can be using the file now.
+    fn live(&self, record: Record) -> Record {
+        let mut record = record.of_this_boot(self.boot);
+        if self.occasion == Occasion::Start {
+            // A domain that only starts now can't be using the file: that start was killed.
+            record.users.retain(|user| *user != self.domain);
+        }
+        record
+    }
+
+    /// Refuses, before anything changes, a file whose users need it otherwise.
     fn check(
         &mut self,
         file: &RunningFile,
@@ -161,13 +203,13 @@ impl<'a> Session<'a> {
         target: &Target,
     ) -> Result<(), ApplyError> {
         let seen = Seen::of(driver, target, &self.namespaces)?;
-        let record = seen.record.as_ref().map(|found| found.record.clone());
-        let record = record.map(|record| record.of_this_boot(self.boot));
-        let in_use = record.is_some_and(|record| record.is_used_by_others(&self.domain));
+        let found = seen.record.as_ref();
+        let record = found.map(|found| self.live(found.record.clone()));
+        let in_use = record.is_some_and(|record| !record.users.is_empty());
         let current = seen.state.as_deref();
         if in_use && !driver.same(current, driver.wanted(file).as_deref()) {
             let message = format!(
-                "another domain uses this file with {} {:?}",
+                "file is in use with {} {:?}",
                 driver.name(),
                 current.unwrap_or_default().trim_end_matches('\0'),
             );
@@ -227,13 +269,10 @@ impl<'a> Session<'a> {
     /// The record with one more use in it.
     fn next_record(&self, seen: &Seen, restore: bool, first_use: bool) -> Record {
         let mut record = match &seen.record {
-            Some(found) => found.record.clone().of_this_boot(self.boot),
+            Some(found) if first_use => self.live(found.record.clone()),
+            Some(found) => found.record.clone(),
             None => Record::new(seen.state.clone(), self.boot),
         };
-        if first_use {
-            // A domain that only starts now can't be using the file: that start was killed.
-            record.users.retain(|user| *user != self.domain);
-        }
         record.users.push(self.domain.clone());
         record.restore |= restore;
         record
