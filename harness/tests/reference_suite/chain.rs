@@ -307,6 +307,36 @@ fn two_disks_may_read_one_base_and_not_write_one_image() {
 }
 
 #[test]
+fn a_block_device_must_be_declared_and_a_header_cannot_name_one() {
+    let lab = Lab::new();
+    lab.image("disk.qcow2", Sample::new().data_file("node"));
+    let device = rustix::fs::makedev(7, 250);
+    let node = lab.path("node");
+    if mknodat(
+        rustix::fs::CWD,
+        &node,
+        FileType::BlockDevice,
+        Mode::RUSR,
+        device,
+    )
+    .is_err()
+    {
+        return println!("skipped: needs root");
+    }
+    let error = lab.chain(&disk("disk.qcow2")).unwrap_err();
+    assert_eq!(error.class.as_str(), "special-file");
+    let error = lab
+        .chain(&disk_with("disk.qcow2", &store("node"), ""))
+        .unwrap_err();
+    assert_eq!(error.class.as_str(), "special-file");
+    let declared = store("node")
+        .replace("type='file'", "type='block'")
+        .replace("file=", "dev=");
+    let chain = lab.chain(&disk_with("disk.qcow2", &declared, "")).unwrap();
+    assert!(chain.files[1].identity.block);
+}
+
+#[test]
 fn a_probe_can_be_replaced() {
     let lab = Lab::new();
     let domain = lab.pair().domain_with("", &disk("disk.qcow2"));

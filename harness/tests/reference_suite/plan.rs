@@ -177,6 +177,17 @@ fn labels_go_down_the_chain_and_to_every_store(
     assert_eq!(rows(&plan), expected);
 }
 
+#[rstest]
+#[case::shareable("<shareable/>", row(VM, SHARED, false))]
+#[case::transient("<transient/>", row(VM, RO, true))]
+fn how_a_disk_is_used_does_not_go_down_the_chain(#[case] extra: &str, #[case] top: Row) {
+    let lab = Lab::new();
+    let disks = disk_with("overlay.qcow2", "", extra);
+    let plan = plan_of(lab.two_layers(), "", &disks, &config()).unwrap();
+    let base = row(VM, RO, false);
+    assert_eq!(rows(&plan), [top.clone(), top, base.clone(), base]);
+}
+
 #[test]
 fn a_detected_chain_inherits_the_disks_label() {
     let lab = Lab::new();

@@ -50,6 +50,12 @@ fn u64_at(offset: usize, value: u64) -> Sample {
 #[case::snapshot_with_much_extra_data(
     u32_at(60, 1).patch(64, &327_680_u64.to_be_bytes()).patch(327_716, &1025_u32.to_be_bytes()),
     "bad-snapshot-table", 327_680)]
+#[case::second_snapshot_is_aligned(
+    u32_at(60, 2)
+        .patch(64, &327_680_u64.to_be_bytes())
+        .patch(327_692, &1_u16.to_be_bytes())
+        .patch(327_764, &1025_u32.to_be_bytes()),
+    "bad-snapshot-table", 327_728)]
 #[case::first_of_two_faults(
     u64_at(24, u64::MAX - 511).patch(116, &u32::MAX.to_be_bytes()), "extension-too-large", 112)]
 #[case::many_l1_entries(u32_at(36, 4_194_305), "l1-table-too-large", 36)]

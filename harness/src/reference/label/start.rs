@@ -38,7 +38,7 @@ pub fn start_with(
     label_all(plan, config, domain, Occasion::Start, drivers)
 }
 
-/// Labels the files of a disk that a running domain gets; its [`stop`](super::stop) is the
+/// Labels the files of a disk that a running domain gets; its [`stop`](fn@super::stop) is the
 /// detaching.
 ///
 /// The plan is that of a domain with this disk alone. Files that the domain uses already are
