@@ -1,5 +1,5 @@
 //! What a subject can do to its worker and its surroundings. The worker is this test program executed again.
-#![allow(missing_docs)]
+#![allow(clippy::unwrap_used)]
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -12,13 +12,15 @@ use qconform::sandbox::{
     Confined, How, IdMap, Limits, SandboxError, Settings, Worker, run_if_worker,
 };
 
+type Test = fn() -> Result<(), Failed>;
+
 const SOON: Duration = Duration::from_secs(20);
 const OUTPUT: usize = 1000;
 
 fn main() -> ExitCode {
     run_if_worker(&mut |request| serve(&String::from_utf8_lossy(request)).into_bytes());
     let mut trials: Vec<_> = cases().into_iter().map(Case::into_trial).collect();
-    let more: [(&str, fn() -> Result<(), Failed>); 5] = [
+    let more: [(&str, Test); 5] = [
         (
             "a_subject_can_not_write_to_a_folder_of_root",
             a_subject_can_not_write_to_a_folder_of_root,

@@ -1,5 +1,5 @@
 //! What a worker can see and do, and that nothing of it is left. The worker is this test program executed again.
-#![allow(missing_docs)]
+#![allow(clippy::unwrap_used, clippy::needless_pass_by_value)]
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -14,16 +14,20 @@ use qconform::sandbox::{CallError, IdMap, Settings, Worker, capabilities, run_if
 
 /// First argument of a copy of this program that only starts a worker and waits to be killed.
 const PARENT: &str = "--parent-to-be-killed";
-/// An argument of `sleep` that no other process has.
-const UNIQUE: &str = "86399.271828";
+type Test = fn() -> Result<(), Failed>;
+
 const SOON: Duration = Duration::from_secs(20);
 
 fn main() -> ExitCode {
     run_if_worker(&mut |request| serve(&String::from_utf8_lossy(request)).into_bytes());
-    if std::env::args().nth(1).is_some_and(|first| first == PARENT) {
-        return be_a_parent();
+    if let Some((PARENT, seconds)) = std::env::args()
+        .nth(1)
+        .as_deref()
+        .zip(std::env::args().nth(2))
+    {
+        return be_a_parent(&seconds);
     }
-    let tests: [(&str, fn() -> Result<(), Failed>); 16] = [
+    let tests: [(&str, Test); 16] = [
         (
             "the_worker_is_root_of_its_own_ids",
             the_worker_is_root_of_its_own_ids,
@@ -107,26 +111,18 @@ fn serve(request: &str) -> String {
             .join(","),
         "orphan" => orphan(),
         "sleeper" => Command::new("sleep")
-            .arg(UNIQUE)
+            .arg(rest)
             .spawn()
             .map_or_else(told, |_| "started".to_owned()),
         "abort" => std::process::abort(),
-        "hang" => std::thread::sleep(SOON).then_nothing(),
+        "hang" => {
+            std::thread::sleep(SOON);
+            String::new()
+        }
         _ => "what?".to_owned(),
     }
 }
 
-trait ThenNothing {
-    fn then_nothing(self) -> String;
-}
-
-impl ThenNothing for () {
-    fn then_nothing(self) -> String {
-        String::new()
-    }
-}
-
-#[allow(clippy::needless_pass_by_value)]
 fn told(error: std::io::Error) -> String {
     format!("error {}", error.raw_os_error().unwrap_or_default())
 }
@@ -357,26 +353,42 @@ fn orphans_are_reaped_between_requests() -> Result<(), Failed> {
 }
 
 /// Starts a worker with a child, names the worker, and waits.
-fn be_a_parent() -> ExitCode {
+fn be_a_parent(seconds: &str) -> ExitCode {
     let mut worker = worker();
-    println!("{} {}", worker.pid(), ask(&mut worker, "sleeper"));
+    println!(
+        "{} {}",
+        worker.pid(),
+        ask(&mut worker, &format!("sleeper {seconds}"))
+    );
     std::thread::sleep(SOON);
     ExitCode::FAILURE
 }
 
-fn sleeper_runs() -> bool {
+/// Whether a process runs with `argument`; one that ended has no arguments, even before it is reaped.
+fn runs_with(argument: &str) -> bool {
     let runs = |process: fs::DirEntry| {
         fs::read(process.path().join("cmdline"))
-            .is_ok_and(|line| String::from_utf8_lossy(&line).contains(UNIQUE))
+            .is_ok_and(|line| String::from_utf8_lossy(&line).contains(argument))
     };
     fs::read_dir("/proc")
         .unwrap()
         .any(|process| process.is_ok_and(runs))
 }
 
+fn becomes(what: &str, holds: impl Fn() -> bool) -> Result<(), Failed> {
+    let start = Instant::now();
+    while !holds() {
+        that(start.elapsed() < SOON, what)?;
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    Ok(())
+}
+
 fn nothing_outlives_a_killed_parent() -> Result<(), Failed> {
+    // A length of sleep that no other process has.
+    let seconds = format!("86399.{}", std::process::id());
     let mut parent = Command::new("/proc/self/exe")
-        .arg(PARENT)
+        .args([PARENT, &seconds])
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
@@ -385,23 +397,19 @@ fn nothing_outlives_a_killed_parent() -> Result<(), Failed> {
         .read_line(&mut line)
         .unwrap();
     let (pid, started) = line.trim().split_once(' ').unwrap();
-    equal(started, "started")?;
-    let process = format!("/proc/{pid}");
-    that(
-        Path::new(&process).exists() && sleeper_runs(),
-        "the worker must run before the kill",
-    )?;
+    let worker_runs =
+        || fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| !line.is_empty());
+    let before = becomes("the child of the worker does not start", || {
+        runs_with(&format!("sleep\0{seconds}"))
+    });
+    let worker_ran = worker_runs();
     parent.kill().unwrap();
     parent.wait().unwrap();
-    let start = Instant::now();
-    while Path::new(&process).exists() || sleeper_runs() {
-        that(
-            start.elapsed() < SOON,
-            "the worker or its child outlived the parent",
-        )?;
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    Ok(())
+    before?;
+    equal((started, worker_ran), ("started", true))?;
+    becomes("the worker or its child outlived the parent", || {
+        !worker_runs() && !runs_with(&seconds)
+    })
 }
 
 fn every_capability_is_found_by_trying() -> Result<(), Failed> {
