@@ -27,7 +27,7 @@ fn main() -> ExitCode {
     {
         return be_a_parent(&seconds);
     }
-    let tests: [(&str, Test); 16] = [
+    let tests: [(&str, Test); 18] = [
         (
             "the_worker_is_root_of_its_own_ids",
             the_worker_is_root_of_its_own_ids,
@@ -65,6 +65,14 @@ fn main() -> ExitCode {
             a_hung_worker_is_given_up_at_the_deadline,
         ),
         (
+            "what_a_worker_prints_is_no_reply",
+            what_a_worker_prints_is_no_reply,
+        ),
+        (
+            "a_reply_of_two_lines_ends_the_worker",
+            a_reply_of_two_lines_ends_the_worker,
+        ),
+        (
             "orphans_are_reaped_between_requests",
             orphans_are_reaped_between_requests,
         ),
@@ -93,6 +101,11 @@ fn serve(request: &str) -> String {
     let (verb, rest) = request.split_once(' ').unwrap_or((request, ""));
     match verb {
         "echo" => rest.to_owned(),
+        "print" => {
+            println!("noise");
+            "reply".to_owned()
+        }
+        "two-lines" => "one\ntwo".to_owned(),
         "ids" => format!(
             "{} {}",
             rustix::process::getuid().as_raw(),
@@ -338,6 +351,25 @@ fn a_hung_worker_is_given_up_at_the_deadline() -> Result<(), Failed> {
     that(
         !Path::new(&format!("/proc/{pid}")).exists(),
         "the worker is still there",
+    )
+}
+
+fn what_a_worker_prints_is_no_reply() -> Result<(), Failed> {
+    let mut worker = worker();
+    equal(ask(&mut worker, "print").as_str(), "reply")?;
+    equal(ask(&mut worker, "echo next").as_str(), "next")
+}
+
+fn a_reply_of_two_lines_ends_the_worker() -> Result<(), Failed> {
+    let ended = worker().call(b"two-lines", SOON);
+    that(
+        matches!(ended, Err(CallError::Died { .. })),
+        &format!("{ended:?}"),
+    )?;
+    let ended = worker().call(b"two\nrequests", SOON);
+    that(
+        matches!(ended, Err(CallError::Broken(_))),
+        &format!("{ended:?}"),
     )
 }
 

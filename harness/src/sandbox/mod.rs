@@ -7,9 +7,11 @@
 
 mod capability;
 mod confined;
+mod fence;
 mod id_map;
 mod inside;
 mod root;
+mod streams;
 mod sys;
 mod unavailable;
 mod wire;

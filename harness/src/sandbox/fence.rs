@@ -1,0 +1,134 @@
+//! What a forked child gives up before it becomes a subject: ids, privilege, and most of what it could use up.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, OwnedFd};
+
+use rustix::process::{Gid, Resource, Rlimit, Uid, WaitOptions, setrlimit};
+use rustix::thread::{
+    CapabilitiesSecureBits, CapabilitySet, CapabilitySets, LinkNameSpaceType, UnshareFlags,
+    move_into_link_name_space,
+};
+
+use super::confined::Confined;
+use super::id_map::write_proc;
+use super::inside::Abilities;
+use super::{SandboxError, sys};
+
+/// Open files that a subject may have.
+const FILES: u64 = 1024;
+
+/// Everything that a forked child gives up before it becomes the subject. Made before the fork: afterwards only
+/// system calls are allowed.
+pub(super) struct Fence {
+    /// The narrower user namespace; none where `/proc` is missing, which is needed to write its maps.
+    namespace: Option<OwnedFd>,
+    /// None where the worker's only id is kept.
+    ids: Option<(Uid, Gid)>,
+    limits: [(Resource, u64); 5],
+}
+
+impl Fence {
+    pub(super) fn new(subject: &Confined, abilities: Abilities) -> Result<Self, SandboxError> {
+        let ids = (Uid::from_raw(subject.uid), Gid::from_raw(subject.gid));
+        let namespace = if abilities.proc {
+            Some(narrower(subject, abilities.single)?)
+        } else {
+            None
+        };
+        let limits = [
+            (Resource::As, subject.limits.address_space),
+            (Resource::Nproc, subject.limits.processes),
+            (Resource::Fsize, subject.limits.file_size),
+            (Resource::Core, 0),
+            (Resource::Nofile, FILES),
+        ];
+        let ids = (namespace.is_some() || !abilities.single).then_some(ids);
+        Ok(Self {
+            namespace,
+            ids,
+            limits,
+        })
+    }
+
+    pub(super) fn close(&mut self) -> io::Result<()> {
+        rustix::process::setsid()?;
+        if let Some(namespace) = &self.namespace {
+            move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::User))?;
+        }
+        // While the privilege for it is still there: exec must not give root, if it is that, anything back.
+        rustix::thread::set_capabilities_secure_bits(
+            CapabilitiesSecureBits::NO_ROOT | CapabilitiesSecureBits::NO_ROOT_LOCKED,
+        )?;
+        if let Some((uid, gid)) = self.ids {
+            rustix::thread::set_thread_res_gid(gid, gid, gid)?;
+            rustix::thread::set_thread_res_uid(uid, uid, uid)?;
+        }
+        let none = CapabilitySet::empty();
+        rustix::thread::set_capabilities(
+            None,
+            CapabilitySets {
+                effective: none,
+                permitted: none,
+                inheritable: none,
+            },
+        )?;
+        rustix::thread::set_no_new_privs(true)?;
+        for (resource, limit) in self.limits {
+            setrlimit(
+                resource,
+                Rlimit {
+                    current: Some(limit),
+                    maximum: Some(limit),
+                },
+            )?;
+        }
+        Ok(())
+    }
+}
+
+/// Makes a user namespace that maps nothing but the subject's ids.
+///
+/// A process of its own has to make it, because only one outside may write the maps.
+fn narrower(subject: &Confined, single: bool) -> Result<OwnedFd, SandboxError> {
+    let failed = |error: io::Error| SandboxError::at("make the subject's namespace", error);
+    let (mut told, mut tell) = io::pipe().map_err(failed)?;
+    let (mut wait, release) = io::pipe().map_err(failed)?;
+    let Some(maker) = sys::fork().map_err(failed)? else {
+        drop(release);
+        let errno = sys::unshare(UnshareFlags::NEWUSER)
+            .map_or_else(|error| error.raw_os_error(), |()| Some(0));
+        let _ = tell.write_all(&errno.unwrap_or(libc::EIO).to_ne_bytes());
+        let _ = wait.read(&mut [0]);
+        sys::exit_now();
+    };
+    drop((tell, wait));
+    let namespace = read_errno(&mut told).map_err(failed).and_then(|()| {
+        let pid = maker.as_raw_nonzero().get().unsigned_abs();
+        let outer = |id: u32| if single { 0 } else { id };
+        write_proc(
+            pid,
+            "uid_map",
+            &format!("{} {} 1", subject.uid, outer(subject.uid)),
+        )?;
+        write_proc(
+            pid,
+            "gid_map",
+            &format!("{} {} 1", subject.gid, outer(subject.gid)),
+        )?;
+        File::open(format!("/proc/{pid}/ns/user")).map_err(failed)
+    });
+    drop(release);
+    rustix::process::waitpid(Some(maker), WaitOptions::empty())
+        .map_err(|error| failed(error.into()))?;
+    namespace.map(OwnedFd::from)
+}
+
+fn read_errno(told: &mut io::PipeReader) -> io::Result<()> {
+    let mut errno = [0; 4];
+    told.read_exact(&mut errno)?;
+    match i32::from_ne_bytes(errno) {
+        0 => Ok(()),
+        errno => Err(io::Error::from_raw_os_error(errno)),
+    }
+}

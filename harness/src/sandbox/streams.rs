@@ -1,0 +1,153 @@
+//! The standard streams of a subject: fed, read and capped without a thread.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::process::Child;
+use std::time::Instant;
+
+use rustix::event::{PollFd, PollFlags};
+use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+use rustix::io::Errno;
+
+use super::wire::wait_for;
+
+pub(super) enum Turn {
+    Again,
+    Over(Outcome),
+}
+
+pub(super) enum Outcome {
+    Ended,
+    TimedOut,
+    TooMuchOutput,
+}
+
+/// The three standard streams of a subject, seen from outside.
+pub(super) struct Streams {
+    input: Option<OwnedFd>,
+    pub(super) out: Capture,
+    pub(super) err: Capture,
+}
+
+impl Streams {
+    pub(super) fn of(child: &mut Child, limit: usize) -> io::Result<Self> {
+        let input = child.stdin.take().map(OwnedFd::from);
+        let out = child.stdout.take().map(OwnedFd::from);
+        let err = child.stderr.take().map(OwnedFd::from);
+        for pipe in [&input, &out, &err].into_iter().flatten() {
+            fcntl_setfl(pipe, fcntl_getfl(pipe)? | OFlags::NONBLOCK)?;
+        }
+        Ok(Self {
+            input,
+            out: Capture::new(out, limit),
+            err: Capture::new(err, limit),
+        })
+    }
+
+    pub(super) fn overflowed(&self) -> bool {
+        self.out.overflowed || self.err.overflowed
+    }
+
+    /// Waits for one thing to happen and handles it.
+    pub(super) fn turn(
+        &mut self,
+        process: &OwnedFd,
+        input: &mut &[u8],
+        until: Option<Instant>,
+    ) -> io::Result<Turn> {
+        if input.is_empty() {
+            self.input = None;
+        }
+        let mut fds = vec![PollFd::new(process, PollFlags::IN)];
+        fds.extend(
+            self.input
+                .iter()
+                .map(|pipe| PollFd::new(pipe, PollFlags::OUT)),
+        );
+        fds.extend([&self.out, &self.err].into_iter().filter_map(|capture| {
+            capture
+                .pipe
+                .as_ref()
+                .map(|pipe| PollFd::new(pipe, PollFlags::IN))
+        }));
+        if !wait_for(&mut fds, until)? {
+            return Ok(Turn::Over(Outcome::TimedOut));
+        }
+        let ended = fds.first().is_some_and(|fd| !fd.revents().is_empty());
+        self.feed(input)?;
+        self.out.take_one()?;
+        self.err.take_one()?;
+        if self.overflowed() {
+            return Ok(Turn::Over(Outcome::TooMuchOutput));
+        }
+        // A subject that writes without pause keeps the poll above from ever timing out.
+        let late = until.is_some_and(|until| Instant::now() >= until);
+        Ok(match (ended, late) {
+            (true, _) => Turn::Over(Outcome::Ended),
+            (false, true) => Turn::Over(Outcome::TimedOut),
+            (false, false) => Turn::Again,
+        })
+    }
+
+    fn feed(&mut self, input: &mut &[u8]) -> io::Result<()> {
+        let Some(pipe) = &self.input else {
+            return Ok(());
+        };
+        match rustix::io::write(pipe, input) {
+            Ok(count) => *input = input.get(count..).unwrap_or_default(),
+            Err(Errno::AGAIN | Errno::INTR) => {}
+            // A subject need not read what it is given.
+            Err(Errno::PIPE) => self.input = None,
+            Err(error) => return Err(error.into()),
+        }
+        Ok(())
+    }
+
+    pub(super) fn drain(&mut self) -> io::Result<()> {
+        for capture in [&mut self.out, &mut self.err] {
+            while capture.pipe.is_some() && !capture.overflowed && capture.take_one()? {}
+        }
+        Ok(())
+    }
+}
+
+/// What came out of one stream.
+pub(super) struct Capture {
+    pipe: Option<OwnedFd>,
+    pub(super) kept: Vec<u8>,
+    limit: usize,
+    overflowed: bool,
+}
+
+impl Capture {
+    fn new(pipe: Option<OwnedFd>, limit: usize) -> Self {
+        Self {
+            pipe,
+            kept: Vec::new(),
+            limit,
+            overflowed: false,
+        }
+    }
+
+    /// Takes what is there, at most one chunk; false when nothing is.
+    fn take_one(&mut self) -> io::Result<bool> {
+        let Some(pipe) = &self.pipe else {
+            return Ok(false);
+        };
+        let mut chunk = [0; 16 << 10];
+        match rustix::io::read(pipe, &mut chunk) {
+            Ok(0) => self.pipe = None,
+            Ok(count) => {
+                let room = self.limit.saturating_sub(self.kept.len());
+                self.overflowed |= count > room;
+                self.kept
+                    .extend_from_slice(chunk.get(..count.min(room)).unwrap_or_default());
+                return Ok(true);
+            }
+            Err(Errno::INTR) => return Ok(true),
+            Err(Errno::AGAIN) => {}
+            Err(error) => return Err(error.into()),
+        }
+        Ok(false)
+    }
+}
