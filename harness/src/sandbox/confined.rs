@@ -28,7 +28,8 @@ pub struct Confined {
     pub env: Vec<(String, String)>,
     /// What it reads from standard input.
     pub stdin: Vec<u8>,
-    /// User id, as the worker names it, not 0. Where one id only exists, files it makes belong to that one.
+    /// User id, as the worker names it, not 0. Where a single id exists it stands for that one: files that the subject
+    /// makes are the worker's own. If `/proc` is missing too, the subject even sees itself as 0, without any privilege.
     pub uid: u32,
     /// Group id, likewise.
     pub gid: u32,
