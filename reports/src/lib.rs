@@ -4,4 +4,8 @@
 //! for each case and subject as it ends, a footer. Every other format is a pure function
 //! of that stream. A stream without a footer is an incomplete run.
 
+pub mod counts;
 pub mod event;
+pub mod skips;
+pub mod stream;
+pub mod text;

@@ -1,0 +1,390 @@
+//! Counting verdicts: for each subject, level and requirement.
+
+use std::collections::BTreeMap;
+
+use qconform_scenarios::verdict::{Level, Verdict};
+
+use crate::event::CaseEvent;
+use crate::stream::Run;
+
+/// What a person counts: verdicts that mean the same to a reader of a summary.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Group {
+    /// As required.
+    Passed,
+    /// The subject does not conform: `fail`, `wrong-data`, `crashed`, `timed-out`.
+    Failed,
+    /// The harness could not run the case.
+    HarnessErrors,
+    /// In the baseline, but passes.
+    Fixed,
+    /// A `should` or `may` that isn't met.
+    Lenient,
+    /// Fails as its baseline says.
+    Known,
+    /// Noted, not judged.
+    Info,
+    /// A capability is missing.
+    Skipped,
+    /// The subject doesn't do what the case asks.
+    Unsupported,
+}
+
+impl Group {
+    /// Every group, in the order of summaries.
+    pub const ALL: [Group; 9] = [
+        Group::Passed,
+        Group::Failed,
+        Group::HarnessErrors,
+        Group::Fixed,
+        Group::Lenient,
+        Group::Known,
+        Group::Info,
+        Group::Skipped,
+        Group::Unsupported,
+    ];
+
+    /// The group of a verdict.
+    #[must_use]
+    pub fn of(verdict: Verdict) -> Self {
+        match verdict {
+            Verdict::Pass => Group::Passed,
+            Verdict::Fail | Verdict::WrongData | Verdict::Crashed | Verdict::TimedOut => {
+                Group::Failed
+            }
+            Verdict::HarnessError => Group::HarnessErrors,
+            Verdict::Fixed => Group::Fixed,
+            Verdict::Lenient => Group::Lenient,
+            Verdict::Known => Group::Known,
+            Verdict::Info => Group::Info,
+            Verdict::Skipped => Group::Skipped,
+            Verdict::Unsupported => Group::Unsupported,
+        }
+    }
+
+    /// The word that follows the number.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Group::Passed => "passed",
+            Group::Failed => "failed",
+            Group::HarnessErrors => "harness errors",
+            Group::Fixed => "fixed",
+            Group::Lenient => "lenient",
+            Group::Known => "known",
+            Group::Info => "info",
+            Group::Skipped => "skipped",
+            Group::Unsupported => "unsupported",
+        }
+    }
+
+    /// Whether the group is shown even when nothing is in it.
+    #[must_use]
+    pub fn always_shown(self) -> bool {
+        matches!(self, Group::Passed | Group::Failed)
+    }
+}
+
+/// Whether a person must look at the verdict: a failure, a harness error, or a pass that
+/// the baseline says cannot be.
+#[must_use]
+pub fn is_unexpected(verdict: Verdict) -> bool {
+    verdict.is_failure() || matches!(verdict, Verdict::HarnessError | Verdict::Fixed)
+}
+
+/// The place of a verdict in reports, worst first.
+#[must_use]
+pub fn rank(verdict: Verdict) -> usize {
+    Verdict::ALL
+        .iter()
+        .position(|other| *other == verdict)
+        .unwrap_or(Verdict::ALL.len())
+}
+
+/// What the counts of a subject say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Conclusion {
+    /// At least one unexpected failure.
+    Fails,
+    /// No failure, but the harness could not run every case.
+    Unjudged,
+    /// Not one case passed or failed: nothing was shown.
+    Nothing,
+    /// No failure, but the baseline holds deviations that are gone.
+    Stale,
+    /// Only the deviations that the baseline names.
+    Deviates,
+    /// No deviation at all.
+    Conforms,
+}
+
+impl Conclusion {
+    /// The predicate of a sentence whose subject is the implementation.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Conclusion::Fails => "does not conform",
+            Conclusion::Unjudged => "could not be judged in full",
+            Conclusion::Nothing => "was not tested",
+            Conclusion::Stale => "does better than its baseline",
+            Conclusion::Deviates => "deviates only as its baseline says",
+            Conclusion::Conforms => "conforms",
+        }
+    }
+}
+
+/// How often each verdict was given.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Counts(BTreeMap<Verdict, u64>);
+
+impl Counts {
+    /// Counts one more.
+    pub fn add(&mut self, verdict: Verdict) {
+        *self.0.entry(verdict).or_default() += 1;
+    }
+
+    /// How often a verdict was given.
+    #[must_use]
+    pub fn get(&self, verdict: Verdict) -> u64 {
+        self.0.get(&verdict).copied().unwrap_or_default()
+    }
+
+    /// How many were in a group.
+    #[must_use]
+    pub fn group(&self, group: Group) -> u64 {
+        self.0
+            .iter()
+            .filter(|(verdict, _)| Group::of(**verdict) == group)
+            .map(|(_, count)| count)
+            .sum()
+    }
+
+    /// How many there were in all.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.0.values().sum()
+    }
+
+    /// The worst verdict that was given, in the order of [`Verdict::ALL`].
+    #[must_use]
+    pub fn worst(&self) -> Option<Verdict> {
+        self.0.keys().copied().min_by_key(|verdict| rank(*verdict))
+    }
+
+    /// What they say of the subject.
+    #[must_use]
+    pub fn conclusion(&self) -> Conclusion {
+        let has = |group| self.group(group) > 0;
+        if has(Group::Failed) {
+            Conclusion::Fails
+        } else if has(Group::HarnessErrors) {
+            Conclusion::Unjudged
+        } else if has(Group::Fixed) {
+            Conclusion::Stale
+        } else if has(Group::Known) {
+            Conclusion::Deviates
+        } else if has(Group::Passed) || has(Group::Lenient) {
+            Conclusion::Conforms
+        } else {
+            Conclusion::Nothing
+        }
+    }
+
+    /// The counts as a person writes them: `143 passed, 0 failed, 2 skipped`.
+    #[must_use]
+    pub fn words(&self) -> String {
+        let words: Vec<_> = Group::ALL
+            .into_iter()
+            .map(|group| (group, self.group(group)))
+            .filter(|(group, count)| *count > 0 || group.always_shown())
+            .map(|(group, count)| match (group, count) {
+                (Group::HarnessErrors, 1) => "1 harness error".to_owned(),
+                _ => format!("{count} {}", group.as_str()),
+            })
+            .collect();
+        words.join(", ")
+    }
+}
+
+impl FromIterator<Verdict> for Counts {
+    fn from_iter<I: IntoIterator<Item = Verdict>>(verdicts: I) -> Self {
+        let mut counts = Counts::default();
+        verdicts.into_iter().for_each(|verdict| counts.add(verdict));
+        counts
+    }
+}
+
+/// A subject and its counts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SubjectTally<'run> {
+    /// Its name.
+    pub name: &'run str,
+    /// Its version; empty if the header does not know the subject.
+    pub version: &'run str,
+    /// All verdicts.
+    pub counts: Counts,
+    /// Verdicts of each level that was tested.
+    pub levels: BTreeMap<Level, Counts>,
+    /// Verdicts of each requirement that was tested.
+    pub requirements: BTreeMap<&'run str, Counts>,
+}
+
+/// The counts of a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tally<'run> {
+    /// Subjects in the order of the header; those that only cases name come last.
+    pub subjects: Vec<SubjectTally<'run>>,
+}
+
+impl<'run> Tally<'run> {
+    /// Counts a run's cases.
+    #[must_use]
+    pub fn of(run: &'run Run) -> Self {
+        let mut tally = Tally {
+            subjects: Vec::new(),
+        };
+        for subject in &run.header.subjects {
+            tally.entry(&subject.name).version = &subject.version;
+        }
+        for case in &run.cases {
+            tally.entry(&case.subject).add(case);
+        }
+        tally
+    }
+
+    /// Where a subject stands in [`Tally::subjects`].
+    #[must_use]
+    pub fn position(&self, name: &str) -> Option<usize> {
+        self.subjects
+            .iter()
+            .position(|subject| subject.name == name)
+    }
+
+    /// Whether a footer's counts are these; zeros and empty subjects may be left out.
+    #[must_use]
+    pub fn agrees_with(&self, footer: &BTreeMap<String, BTreeMap<Verdict, u64>>) -> bool {
+        let counted = |name: &str| {
+            let verdicts = footer.get(name).into_iter().flatten();
+            Counts(
+                verdicts
+                    .filter(|(_, count)| **count > 0)
+                    .map(|(verdict, count)| (*verdict, *count))
+                    .collect(),
+            )
+        };
+        let known = footer
+            .keys()
+            .all(|name| self.position(name).is_some() || counted(name) == Counts::default());
+        known
+            && self
+                .subjects
+                .iter()
+                .all(|subject| subject.counts == counted(subject.name))
+    }
+
+    fn entry(&mut self, name: &'run str) -> &mut SubjectTally<'run> {
+        let index = self.position(name).unwrap_or_else(|| {
+            self.subjects.push(SubjectTally {
+                name,
+                version: "",
+                counts: Counts::default(),
+                levels: BTreeMap::new(),
+                requirements: BTreeMap::new(),
+            });
+            self.subjects.len() - 1
+        });
+        &mut self.subjects[index]
+    }
+}
+
+impl<'run> SubjectTally<'run> {
+    /// Name and version as a person writes them.
+    #[must_use]
+    pub fn label(&self) -> String {
+        format!("{} {}", self.name, self.version)
+            .trim_end()
+            .to_owned()
+    }
+
+    fn add(&mut self, case: &'run CaseEvent) {
+        self.counts.add(case.verdict);
+        self.levels.entry(case.level).or_default().add(case.verdict);
+        for id in &case.requirements {
+            self.requirements.entry(id).or_default().add(case.verdict);
+        }
+    }
+}
+
+/// The cases that a person must look at, worst first, then in the order of subjects,
+/// then by id.
+#[must_use]
+pub fn unexpected<'run>(run: &'run Run, tally: &Tally<'run>) -> Vec<&'run CaseEvent> {
+    let mut cases: Vec<_> = run
+        .cases
+        .iter()
+        .filter(|case| is_unexpected(case.verdict))
+        .collect();
+    cases.sort_by_key(|case| {
+        let subject = tally.position(&case.subject);
+        (rank(case.verdict), subject, case.case.as_str())
+    });
+    cases
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case(&[], "0 passed, 0 failed", Conclusion::Nothing)]
+    #[case(&[Verdict::Skipped], "0 passed, 0 failed, 1 skipped", Conclusion::Nothing)]
+    #[case(&[Verdict::Pass], "1 passed, 0 failed", Conclusion::Conforms)]
+    #[case(
+        &[Verdict::Pass, Verdict::Known, Verdict::Pass],
+        "2 passed, 0 failed, 1 known",
+        Conclusion::Deviates
+    )]
+    #[case(
+        &[Verdict::Fixed, Verdict::Known],
+        "0 passed, 0 failed, 1 fixed, 1 known",
+        Conclusion::Stale
+    )]
+    #[case(
+        &[Verdict::HarnessError, Verdict::Fixed, Verdict::Pass],
+        "1 passed, 0 failed, 1 harness error, 1 fixed",
+        Conclusion::Unjudged
+    )]
+    #[case(
+        &[Verdict::WrongData, Verdict::Crashed, Verdict::TimedOut, Verdict::Fail, Verdict::HarnessError],
+        "0 passed, 4 failed, 1 harness error",
+        Conclusion::Fails
+    )]
+    fn counts_are_put_in_words_and_lead_to_a_conclusion(
+        #[case] verdicts: &[Verdict],
+        #[case] words: &str,
+        #[case] conclusion: Conclusion,
+    ) {
+        let counts: Counts = verdicts.iter().copied().collect();
+        assert_eq!(counts.words(), words);
+        assert_eq!(counts.conclusion(), conclusion);
+    }
+
+    #[test]
+    fn every_verdict_is_in_exactly_one_group_that_summaries_show() {
+        let counts: Counts = Verdict::ALL.into_iter().collect();
+        let sum: u64 = Group::ALL.into_iter().map(|g| counts.group(g)).sum();
+        assert_eq!(sum, 12);
+        assert_eq!(counts.total(), 12);
+    }
+
+    #[test]
+    fn the_worst_verdict_is_the_first_in_the_order_of_reports() {
+        let counts: Counts = [Verdict::Pass, Verdict::Fail, Verdict::Skipped]
+            .into_iter()
+            .collect();
+        assert_eq!(counts.worst(), Some(Verdict::Fail));
+        assert_eq!(Counts::default().worst(), None);
+    }
+}

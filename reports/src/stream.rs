@@ -1,0 +1,281 @@
+//! Reading and writing `run.jsonl`: one event a line.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read as _, Write};
+use std::path::{Path, PathBuf};
+
+use serde_json::error::Category;
+
+use crate::counts::Tally;
+use crate::event::{CaseEvent, Event, FORMAT, RunFooter, RunHeader};
+use crate::text;
+
+/// The longest line in bytes, without its newline.
+pub const MAX_LINE: usize = 4 << 20;
+
+/// Writes events, each as one line that is flushed at once: a run that is killed leaves
+/// every case that ended.
+#[derive(Debug)]
+pub struct Writer<W> {
+    out: W,
+    line: Vec<u8>,
+}
+
+impl<W: Write> Writer<W> {
+    /// A writer to `out`, which needs no buffer of its own.
+    pub fn new(out: W) -> Self {
+        Writer {
+            out,
+            line: Vec::new(),
+        }
+    }
+
+    /// Appends one event.
+    ///
+    /// # Errors
+    /// What `out` returns, and `InvalidData` for an event that no [`Reader`] would accept
+    /// because its line is longer than [`MAX_LINE`]; nothing of it is written.
+    pub fn write(&mut self, event: &Event) -> io::Result<()> {
+        self.line.clear();
+        serde_json::to_writer(&mut self.line, event)?;
+        if self.line.len() > MAX_LINE {
+            let message = format!("event is longer than {MAX_LINE} bytes");
+            return Err(io::Error::new(io::ErrorKind::InvalidData, message));
+        }
+        self.line.push(b'\n');
+        self.out.write_all(&self.line)?;
+        self.out.flush()
+    }
+}
+
+/// Why a stream was refused, with its place.
+#[derive(Debug, thiserror::Error)]
+#[error("{}:{line}: {fault}", text::printable(&path.to_string_lossy()))]
+pub struct StreamError {
+    /// The stream's file, as the caller called it.
+    pub path: PathBuf,
+    /// Line, counted from 1.
+    pub line: u64,
+    /// What is wrong there.
+    #[source]
+    pub fault: Fault,
+}
+
+/// What is wrong with a stream.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Fault {
+    /// The operating system refused.
+    #[error("cannot be read: {0}")]
+    Io(#[from] io::Error),
+    /// A line longer than [`MAX_LINE`].
+    #[error("line is longer than {MAX_LINE} bytes")]
+    TooLong,
+    /// Not JSON, or not an event.
+    #[error("{}{message}", column_prefix(*column))]
+    Syntax {
+        /// Byte in the line, counted from 1; 0 where the line as a whole is meant.
+        column: usize,
+        /// What was expected there.
+        message: String,
+    },
+    /// The stream does not begin with a header.
+    #[error("the first line must be the header")]
+    NoHeader,
+    /// The header is of a format that this version does not know.
+    #[error("format {0} is not known, only {FORMAT}")]
+    Format(u32),
+    /// A second header.
+    #[error("a second header")]
+    SecondHeader,
+    /// Something follows the footer.
+    #[error("nothing may follow the footer")]
+    AfterFooter,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Start,
+    Cases,
+    Footer,
+    Ended,
+}
+
+/// Events of a stream, read line by line in bounded memory. Ends after the first error.
+///
+/// A last line that was cut short, as a killed run leaves it, is left out: the run then
+/// has no footer.
+#[derive(Debug)]
+pub struct Reader<R> {
+    path: PathBuf,
+    input: R,
+    line: u64,
+    state: State,
+}
+
+impl<R: BufRead> Reader<R> {
+    /// A reader of `input`; `path` is used in errors.
+    pub fn new(path: impl Into<PathBuf>, input: R) -> Self {
+        Reader {
+            path: path.into(),
+            input,
+            line: 0,
+            state: State::Start,
+        }
+    }
+
+    fn step(&mut self) -> Result<Option<Event>, Fault> {
+        self.line += 1;
+        let mut bytes = Vec::new();
+        // One byte more than the longest line with its newline tells a longer one.
+        let limit = MAX_LINE as u64 + 2;
+        self.input
+            .by_ref()
+            .take(limit)
+            .read_until(b'\n', &mut bytes)?;
+        let ended = bytes.last() == Some(&b'\n');
+        if ended {
+            bytes.pop();
+        }
+        if bytes.len() > MAX_LINE {
+            return Err(Fault::TooLong);
+        }
+        if bytes.is_empty() && !ended {
+            return match self.state {
+                State::Start => Err(Fault::NoHeader),
+                _ => Ok(None),
+            };
+        }
+        if self.state == State::Footer {
+            return Err(Fault::AfterFooter);
+        }
+        match serde_json::from_slice(&bytes) {
+            Ok(event) => self.accept(event).map(Some),
+            Err(error)
+                if error.classify() == Category::Eof && !ended && self.state == State::Cases =>
+            {
+                Ok(None)
+            }
+            Err(error) => Err(syntax(&error)),
+        }
+    }
+
+    fn accept(&mut self, event: Event) -> Result<Event, Fault> {
+        self.state = match (&event, self.state) {
+            (Event::Header(header), State::Start) if header.format != FORMAT => {
+                return Err(Fault::Format(header.format));
+            }
+            (Event::Header(_), State::Start) | (Event::Case(_), State::Cases) => State::Cases,
+            (Event::Footer(_), State::Cases) => State::Footer,
+            (Event::Header(_), _) => return Err(Fault::SecondHeader),
+            _ => return Err(Fault::NoHeader),
+        };
+        Ok(event)
+    }
+}
+
+impl<R: BufRead> Iterator for Reader<R> {
+    type Item = Result<Event, StreamError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.state == State::Ended {
+            return None;
+        }
+        let step = self.step();
+        if !matches!(step, Ok(Some(_))) {
+            self.state = State::Ended;
+        }
+        step.map_err(|fault| StreamError {
+            path: self.path.clone(),
+            line: self.line,
+            fault,
+        })
+        .transpose()
+    }
+}
+
+/// A whole run in memory.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Run {
+    /// What ran.
+    pub header: RunHeader,
+    /// How each case ended, in the order of the stream.
+    pub cases: Vec<CaseEvent>,
+    /// The end; absent from a run that was killed.
+    pub footer: Option<RunFooter>,
+}
+
+impl Run {
+    /// Opens and reads the stream at `path`.
+    ///
+    /// # Errors
+    /// [`StreamError`] for a file that cannot be read or is no stream of events.
+    pub fn open(path: &Path) -> Result<Self, StreamError> {
+        let file = File::open(path).map_err(|error| StreamError {
+            path: path.to_owned(),
+            line: 1,
+            fault: Fault::Io(error),
+        })?;
+        Run::read(path, BufReader::new(file))
+    }
+
+    /// Reads a stream; `path` is used in errors.
+    ///
+    /// # Errors
+    /// [`StreamError`] at the first line that does not belong in a stream.
+    pub fn read(path: &Path, input: impl BufRead) -> Result<Self, StreamError> {
+        let mut header = None;
+        let mut cases = Vec::new();
+        let mut footer = None;
+        for event in Reader::new(path, input) {
+            match event? {
+                Event::Header(event) => header = Some(*event),
+                Event::Case(event) => cases.push(*event),
+                Event::Footer(event) => footer = Some(event),
+            }
+        }
+        let header = header.ok_or_else(|| StreamError {
+            path: path.to_owned(),
+            line: 1,
+            fault: Fault::NoHeader,
+        })?;
+        Ok(Run {
+            header,
+            cases,
+            footer,
+        })
+    }
+
+    /// Why the run must not be taken for a whole one; `None` if it is whole.
+    #[must_use]
+    pub fn gap(&self) -> Option<&'static str> {
+        let Some(footer) = &self.footer else {
+            return Some("it has no footer: the run was killed or is still going on");
+        };
+        if !footer.complete {
+            return Some("it was interrupted before every case had ended");
+        }
+        let agrees = Tally::of(self).agrees_with(&footer.counts);
+        (!agrees).then_some("its footer counts other verdicts than it holds: lines are missing")
+    }
+}
+
+fn syntax(error: &serde_json::Error) -> Fault {
+    let message = error.to_string();
+    // The place within the line is a field of its own.
+    let message = match message.rsplit_once(" at line ") {
+        Some((message, _)) if error.line() > 0 => message,
+        _ => &message,
+    };
+    Fault::Syntax {
+        column: error.column(),
+        message: text::clipped(message, 300),
+    }
+}
+
+fn column_prefix(column: usize) -> String {
+    match column {
+        0 => String::new(),
+        column => format!("column {column}: "),
+    }
+}

@@ -1,0 +1,6 @@
+//! Every format from one stored run that holds every verdict and hostile text.
+
+#[cfg(test)]
+mod runs;
+#[cfg(test)]
+mod stream;
