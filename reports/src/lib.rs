@@ -6,6 +6,8 @@
 
 pub mod counts;
 pub mod event;
+pub mod flat;
 pub mod skips;
 pub mod stream;
+pub mod terminal;
 pub mod text;

@@ -1,0 +1,71 @@
+//! The table of subjects and levels.
+
+use std::io::{self, Write};
+
+use anstyle::{AnsiColor, Style};
+
+use super::Options;
+use crate::counts::{Counts, Group, Tally};
+use crate::text;
+
+/// Prints a row for each subject and level. Columns that are zero everywhere are left
+/// out, except those that are always shown.
+pub(super) fn print(tally: &Tally<'_>, options: Options, out: &mut impl Write) -> io::Result<()> {
+    let columns: Vec<_> = Group::ALL
+        .into_iter()
+        .filter(|group| {
+            group.always_shown() || tally.subjects.iter().any(|s| s.counts.group(*group) > 0)
+        })
+        .collect();
+    let names: Vec<_> = tally
+        .subjects
+        .iter()
+        .map(|subject| text::clipped(subject.name, 40))
+        .collect();
+    let widest = names.iter().map(|name| name.chars().count()).max();
+    let width = widest.unwrap_or(0).max("subject".len());
+    let dim = options.dim();
+    write!(out, "{dim}{:width$}  level ", "subject")?;
+    for column in &columns {
+        write!(out, "  {}", column.as_str())?;
+    }
+    writeln!(out, "{dim:#}")?;
+    for (subject, name) in tally.subjects.iter().zip(&names) {
+        // The name stands on the first of its rows only.
+        let mut name = name.as_str();
+        for (level, counts) in &subject.levels {
+            write!(out, "{name:width$}  {:6}", level.as_str())?;
+            row(counts, &columns, options, out)?;
+            name = "";
+        }
+        if subject.levels.is_empty() {
+            writeln!(out, "{name:width$}  nothing was tested")?;
+        }
+    }
+    writeln!(out)
+}
+
+fn row(
+    counts: &Counts,
+    columns: &[Group],
+    options: Options,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    for column in columns {
+        let count = counts.group(*column);
+        let width = column.as_str().len();
+        let style = style(*column, count, options);
+        write!(out, "  {style}{count:>width$}{style:#}")?;
+    }
+    writeln!(out)
+}
+
+fn style(group: Group, count: u64, options: Options) -> Style {
+    match (group, count) {
+        (_, 0) => options.dim(),
+        (Group::Passed, _) => options.color(AnsiColor::Green),
+        (Group::Failed | Group::HarnessErrors, _) => options.color(AnsiColor::Red),
+        (Group::Fixed | Group::Lenient, _) => options.color(AnsiColor::Yellow),
+        _ => Style::new(),
+    }
+}
