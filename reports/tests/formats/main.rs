@@ -1,6 +1,8 @@
 //! Every format from one stored run that holds every verdict and hostile text.
 
 #[cfg(test)]
+mod junit;
+#[cfg(test)]
 mod plain;
 #[cfg(test)]
 mod runs;
