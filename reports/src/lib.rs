@@ -7,6 +7,7 @@
 pub mod counts;
 pub mod event;
 pub mod flat;
+pub mod html;
 pub mod junit;
 pub mod skips;
 pub mod stream;
