@@ -324,7 +324,7 @@ pub fn unexpected<'run>(run: &'run Run, tally: &Tally<'run>) -> Vec<&'run CaseEv
         .iter()
         .filter(|case| is_unexpected(case.verdict))
         .collect();
-    cases.sort_by_key(|case| {
+    cases.sort_by_cached_key(|case| {
         let subject = tally.position(&case.subject);
         (rank(case.verdict), subject, case.case.as_str())
     });

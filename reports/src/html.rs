@@ -12,6 +12,10 @@ use std::io::{self, Write};
 use askama::Template;
 
 use crate::stream::Run;
+use crate::text;
+
+/// How many characters of any text are shown; `run.jsonl` has them all.
+const CHARACTERS: usize = 4000;
 
 /// Why a page could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -33,4 +37,8 @@ pub fn write(run: &Run, out: &mut impl Write) -> Result<(), HtmlError> {
     let page = view::Page::of(run)?;
     page.write_into(out)?;
     Ok(())
+}
+
+fn shown(hostile: &str) -> String {
+    text::clipped(hostile, CHARACTERS)
 }

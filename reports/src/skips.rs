@@ -1,47 +1,51 @@
-//! What was not tested, and which missing capability cost it.
+//! Why cases were skipped, so that lost coverage is seen.
+
+use std::collections::BTreeMap;
 
 use qconform_scenarios::verdict::Verdict;
 
 use crate::stream::Run;
 
-/// A capability that this machine does not have.
+/// A reason for skipping.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Missing<'run> {
-    /// Its name.
+pub struct Reason<'run> {
+    /// The missing capability's name; the message of cases that name none.
     pub name: &'run str,
-    /// What was found when it was tried.
+    /// What was found when the capability was tried; empty for a message.
     pub detail: &'run str,
     /// How many cases were skipped for it.
     pub cases: u64,
 }
 
-/// The missing capabilities that cost cases, the dearest first. A skipped case belongs
-/// to the first missing capability that its message names.
+/// The reasons for which cases were skipped, the dearest first, then by name. A case
+/// belongs to the first missing capability that its message names.
 #[must_use]
-pub fn missing(run: &Run) -> Vec<Missing<'_>> {
-    let mut missing: Vec<_> = run
-        .header
-        .capabilities
-        .iter()
-        .filter(|capability| !capability.present)
-        .map(|capability| Missing {
-            name: &capability.name,
-            detail: &capability.detail,
-            cases: 0,
-        })
-        .collect();
-    let skipped = run.cases.iter().filter(|c| c.verdict == Verdict::Skipped);
-    for case in skipped {
-        let cause = missing
-            .iter_mut()
-            .find(|capability| names(&case.message, capability.name));
-        if let Some(capability) = cause {
-            capability.cases += 1;
+pub fn reasons(run: &Run) -> Vec<Reason<'_>> {
+    let mut reasons: BTreeMap<&str, Reason<'_>> = BTreeMap::new();
+    for case in &run.cases {
+        if case.verdict == Verdict::Skipped {
+            let (name, detail) = reason(run, &case.message);
+            let reason = reasons.entry(name).or_insert(Reason {
+                name,
+                detail,
+                cases: 0,
+            });
+            reason.cases += 1;
         }
     }
-    missing.retain(|capability| capability.cases > 0);
-    missing.sort_by(|a, b| b.cases.cmp(&a.cases).then(a.name.cmp(b.name)));
-    missing
+    let mut reasons: Vec<_> = reasons.into_values().collect();
+    // Stable, so that names stay in order.
+    reasons.sort_by_key(|reason| std::cmp::Reverse(reason.cases));
+    reasons
+}
+
+fn reason<'run>(run: &'run Run, message: &'run str) -> (&'run str, &'run str) {
+    let mut capabilities = run.header.capabilities.iter();
+    capabilities
+        .find(|capability| !capability.present && names(message, &capability.name))
+        .map_or((message, ""), |capability| {
+            (&capability.name, &capability.detail)
+        })
 }
 
 /// Whether the message holds the name as a word of its own: `xattr` is not named by

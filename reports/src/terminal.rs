@@ -15,6 +15,9 @@ use crate::skips;
 use crate::stream::Run;
 use crate::text;
 
+/// How many reasons for skipping are printed.
+const REASONS: usize = 10;
+
 /// How to print.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Options {
@@ -60,7 +63,7 @@ pub fn summary(run: &Run, options: Options, out: &mut impl Write) -> io::Result<
     if options.verbose {
         cases::expected(run, &tally, options, out)?;
     }
-    missing(run, options, out)?;
+    skipped(run, options, out)?;
     stale(run, options, out)?;
     conclusions(run, &tally, options, out)
 }
@@ -82,19 +85,26 @@ fn heading(run: &Run, tally: &Tally<'_>, options: Options, out: &mut impl Write)
     writeln!(out)
 }
 
-fn missing(run: &Run, options: Options, out: &mut impl Write) -> io::Result<()> {
-    let missing = skips::missing(run);
-    if missing.is_empty() {
+fn skipped(run: &Run, options: Options, out: &mut impl Write) -> io::Result<()> {
+    let reasons = skips::reasons(run);
+    if reasons.is_empty() {
         return Ok(());
     }
-    title("missing on this machine", AnsiColor::Yellow, options, out)?;
-    for capability in missing {
-        let cases = match capability.cases {
-            1 => "1 case skipped".to_owned(),
-            cases => format!("{cases} cases skipped"),
+    title("skipped on this machine", AnsiColor::Yellow, options, out)?;
+    for reason in reasons.iter().take(REASONS) {
+        let name = text::clipped(reason.name, 200);
+        let cases = match reason.cases {
+            1 => "1 case".to_owned(),
+            cases => format!("{cases} cases"),
         };
-        let words = format!("{}: {cases}; {}", capability.name, capability.detail);
+        let words = match reason.detail {
+            "" => format!("{name}: {cases}"),
+            detail => format!("{name}: {cases}; {}", text::clipped(detail, 200)),
+        };
         paragraph(&words, "  ", options, out)?;
+    }
+    if let Some(more @ 1..) = reasons.len().checked_sub(REASONS) {
+        writeln!(out, "  and {more} more reasons: report.html")?;
     }
     writeln!(out)
 }

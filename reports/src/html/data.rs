@@ -4,13 +4,11 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::{CHARACTERS, shown};
 use crate::counts::{self, Tally};
 use crate::event::{CaseEvent, RunHeader};
 use crate::stream::Run;
 use crate::text;
-
-/// How many characters of a message or value are embedded; `run.jsonl` has them all.
-const CHARACTERS: usize = 4000;
 
 /// Everything that the script draws. Short keys, because there are thousands of cases.
 #[derive(Serialize)]
@@ -134,10 +132,6 @@ fn case_run(event: &CaseEvent, tally: &Tally<'_>) -> Option<CaseRun> {
         k: event.known_reason.as_deref().map(shown),
         r: shown(&event.repeat),
     })
-}
-
-fn shown(hostile: &str) -> String {
-    text::clipped(hostile, CHARACTERS)
 }
 
 #[cfg(test)]

@@ -6,15 +6,14 @@ use askama::Template;
 use qconform_scenarios::requirement::Requirement;
 use qconform_scenarios::verdict::{Level, Verdict};
 
-use super::data;
+use super::{data, shown};
 use crate::counts::{self, Conclusion, Counts, Group, SubjectTally, Tally};
 use crate::event::RunHeader;
 use crate::skips;
 use crate::stream::Run;
-use crate::text;
 
-/// How many characters of any text on the first page are shown.
-const CHARACTERS: usize = 1000;
+/// How many reasons for skipping are shown.
+const REASONS: usize = 50;
 
 #[derive(Template)]
 #[template(path = "report.html")]
@@ -27,7 +26,7 @@ pub(super) struct Page {
     broken: Vec<Row>,
     /// All others.
     kept: Vec<Row>,
-    missing: Vec<(String, String)>,
+    skipped: Vec<(String, String)>,
     stale: Vec<String>,
     /// Verdicts that occur, for the filter.
     verdicts: Vec<&'static str>,
@@ -82,7 +81,7 @@ impl Page {
             subjects,
             broken,
             kept,
-            missing: missing(run),
+            skipped: skipped(run),
             stale: stale(run),
             verdicts: Verdict::ALL
                 .into_iter()
@@ -236,19 +235,19 @@ fn icon(group: Group) -> &'static str {
     }
 }
 
-fn missing(run: &Run) -> Vec<(String, String)> {
-    let missing = skips::missing(run).into_iter().map(|capability| {
-        let cases = format!("{} skipped; {}", capability.cases, capability.detail);
-        (shown(capability.name), shown(&cases))
+fn skipped(run: &Run) -> Vec<(String, String)> {
+    let reasons = skips::reasons(run).into_iter().take(REASONS);
+    let rows = reasons.map(|reason| {
+        let cases = match reason.detail {
+            "" => format!("{} skipped", reason.cases),
+            detail => format!("{} skipped; {detail}", reason.cases),
+        };
+        (shown(reason.name), shown(&cases))
     });
-    missing.collect()
+    rows.collect()
 }
 
 fn stale(run: &Run) -> Vec<String> {
     let stale = run.footer.iter().flat_map(|footer| &footer.stale);
     stale.map(|entry| shown(entry)).collect()
-}
-
-fn shown(hostile: &str) -> String {
-    text::clipped(hostile, CHARACTERS)
 }

@@ -48,7 +48,7 @@ pub(super) fn expected(
         .iter()
         .filter(|case| case.verdict != Verdict::Pass && !counts::is_unexpected(case.verdict))
         .collect();
-    cases.sort_by_key(|case| {
+    cases.sort_by_cached_key(|case| {
         let subject = tally.position(&case.subject);
         (counts::rank(case.verdict), subject, case.case.as_str())
     });

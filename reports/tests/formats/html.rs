@@ -81,7 +81,7 @@ fn every_case_is_embedded_with_each_of_its_verdicts() {
         .iter()
         .map(|case| case["runs"].as_array().unwrap().len())
         .sum();
-    assert_eq!((cases.len(), runs), (12, 17));
+    assert_eq!((cases.len(), runs), (13, 18));
     assert_eq!(cases[0]["runs"][1]["v"], "wrong-data");
 }
 
