@@ -68,12 +68,16 @@
     return button;
   }
 
+  // The roles outlive the narrow layout, in which the table is no table to the eye.
   function comparison(differences) {
-    const head = ["where", "expected", "observed"].map((name) => el("th", { scope: "col" }, name));
-    const cell = (text, className) => el("td", { className }, el("code", {}, text));
+    const row = (...cells) => el("tr", { role: "row" }, ...cells);
+    const head = ["where", "expected", "observed"].map((name) =>
+      el("th", { scope: "col", role: "columnheader" }, name));
+    const cell = (text, className) => el("td", { className, role: "cell" }, el("code", {}, text));
     const rows = differences.map(([place, expected, observed]) =>
-      el("tr", {}, el("th", { scope: "row" }, place), cell(expected, "expected"), cell(observed, "observed")));
-    return el("table", { className: "compare" }, el("thead", {}, el("tr", {}, ...head)), el("tbody", {}, ...rows));
+      row(el("th", { scope: "row", role: "rowheader" }, place), cell(expected, "expected"), cell(observed, "observed")));
+    return el("table", { className: "compare", role: "table" },
+      el("thead", { role: "rowgroup" }, row(...head)), el("tbody", { role: "rowgroup" }, ...rows));
   }
 
   function requirement(id) {
