@@ -1,11 +1,8 @@
-//! Counting verdicts: for each subject, level and requirement.
+//! Counting verdicts, and what the counts say.
 
 use std::collections::BTreeMap;
 
-use qconform_scenarios::verdict::{Level, Verdict};
-
-use crate::event::CaseEvent;
-use crate::stream::Run;
+use qconform_scenarios::verdict::Verdict;
 
 /// What a person counts: verdicts that mean the same to a reader of a summary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -112,6 +109,8 @@ pub enum Conclusion {
     Nothing,
     /// No failure, but the baseline holds deviations that are gone.
     Stale,
+    /// No failure, but the run isn't whole: what is missing may hold one.
+    Partial,
     /// Only the deviations that the baseline names.
     Deviates,
     /// No deviation at all.
@@ -127,6 +126,7 @@ impl Conclusion {
             Conclusion::Unjudged => "could not be judged in full",
             Conclusion::Nothing => "was not tested",
             Conclusion::Stale => "does better than its baseline",
+            Conclusion::Partial => "has not failed so far",
             Conclusion::Deviates => "deviates only as its baseline says",
             Conclusion::Conforms => "conforms",
         }
@@ -171,9 +171,9 @@ impl Counts {
         self.0.keys().copied().min_by_key(|verdict| rank(*verdict))
     }
 
-    /// What they say of the subject.
+    /// What they say of the subject; `whole` is whether they are of a whole run.
     #[must_use]
-    pub fn conclusion(&self) -> Conclusion {
+    pub fn conclusion(&self, whole: bool) -> Conclusion {
         let has = |group| self.group(group) > 0;
         if has(Group::Failed) {
             Conclusion::Fails
@@ -181,12 +181,14 @@ impl Counts {
             Conclusion::Unjudged
         } else if has(Group::Fixed) {
             Conclusion::Stale
+        } else if !has(Group::Known) && !has(Group::Passed) && !has(Group::Lenient) {
+            Conclusion::Nothing
+        } else if !whole {
+            Conclusion::Partial
         } else if has(Group::Known) {
             Conclusion::Deviates
-        } else if has(Group::Passed) || has(Group::Lenient) {
-            Conclusion::Conforms
         } else {
-            Conclusion::Nothing
+            Conclusion::Conforms
         }
     }
 
@@ -206,129 +208,21 @@ impl Counts {
     }
 }
 
+impl From<&BTreeMap<Verdict, u64>> for Counts {
+    /// The counts of a footer, in which zeros may stand.
+    fn from(footer: &BTreeMap<Verdict, u64>) -> Self {
+        let mut counts = footer.clone();
+        counts.retain(|_, count| *count > 0);
+        Counts(counts)
+    }
+}
+
 impl FromIterator<Verdict> for Counts {
     fn from_iter<I: IntoIterator<Item = Verdict>>(verdicts: I) -> Self {
         let mut counts = Counts::default();
         verdicts.into_iter().for_each(|verdict| counts.add(verdict));
         counts
     }
-}
-
-/// A subject and its counts.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SubjectTally<'run> {
-    /// Its name.
-    pub name: &'run str,
-    /// Its version; empty if the header does not know the subject.
-    pub version: &'run str,
-    /// All verdicts.
-    pub counts: Counts,
-    /// Verdicts of each level that was tested.
-    pub levels: BTreeMap<Level, Counts>,
-    /// Verdicts of each requirement that was tested.
-    pub requirements: BTreeMap<&'run str, Counts>,
-}
-
-/// The counts of a run.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Tally<'run> {
-    /// Subjects in the order of the header; those that only cases name come last.
-    pub subjects: Vec<SubjectTally<'run>>,
-}
-
-impl<'run> Tally<'run> {
-    /// Counts a run's cases.
-    #[must_use]
-    pub fn of(run: &'run Run) -> Self {
-        let mut tally = Tally {
-            subjects: Vec::new(),
-        };
-        for subject in &run.header.subjects {
-            tally.entry(&subject.name).version = &subject.version;
-        }
-        for case in &run.cases {
-            tally.entry(&case.subject).add(case);
-        }
-        tally
-    }
-
-    /// Where a subject stands in [`Tally::subjects`].
-    #[must_use]
-    pub fn position(&self, name: &str) -> Option<usize> {
-        self.subjects
-            .iter()
-            .position(|subject| subject.name == name)
-    }
-
-    /// Whether a footer's counts are these; zeros and empty subjects may be left out.
-    #[must_use]
-    pub fn agrees_with(&self, footer: &BTreeMap<String, BTreeMap<Verdict, u64>>) -> bool {
-        let counted = |name: &str| {
-            let verdicts = footer.get(name).into_iter().flatten();
-            Counts(
-                verdicts
-                    .filter(|(_, count)| **count > 0)
-                    .map(|(verdict, count)| (*verdict, *count))
-                    .collect(),
-            )
-        };
-        let known = footer
-            .keys()
-            .all(|name| self.position(name).is_some() || counted(name) == Counts::default());
-        known
-            && self
-                .subjects
-                .iter()
-                .all(|subject| subject.counts == counted(subject.name))
-    }
-
-    fn entry(&mut self, name: &'run str) -> &mut SubjectTally<'run> {
-        let index = self.position(name).unwrap_or_else(|| {
-            self.subjects.push(SubjectTally {
-                name,
-                version: "",
-                counts: Counts::default(),
-                levels: BTreeMap::new(),
-                requirements: BTreeMap::new(),
-            });
-            self.subjects.len() - 1
-        });
-        &mut self.subjects[index]
-    }
-}
-
-impl<'run> SubjectTally<'run> {
-    /// Name and version as a person writes them.
-    #[must_use]
-    pub fn label(&self) -> String {
-        format!("{} {}", self.name, self.version)
-            .trim_end()
-            .to_owned()
-    }
-
-    fn add(&mut self, case: &'run CaseEvent) {
-        self.counts.add(case.verdict);
-        self.levels.entry(case.level).or_default().add(case.verdict);
-        for id in &case.requirements {
-            self.requirements.entry(id).or_default().add(case.verdict);
-        }
-    }
-}
-
-/// The cases that a person must look at, worst first, then in the order of subjects,
-/// then by id.
-#[must_use]
-pub fn unexpected<'run>(run: &'run Run, tally: &Tally<'run>) -> Vec<&'run CaseEvent> {
-    let mut cases: Vec<_> = run
-        .cases
-        .iter()
-        .filter(|case| is_unexpected(case.verdict))
-        .collect();
-    cases.sort_by_cached_key(|case| {
-        let subject = tally.position(&case.subject);
-        (rank(case.verdict), subject, case.case.as_str())
-    });
-    cases
 }
 
 #[cfg(test)]
@@ -368,7 +262,20 @@ mod tests {
     ) {
         let counts: Counts = verdicts.iter().copied().collect();
         assert_eq!(counts.words(), words);
-        assert_eq!(counts.conclusion(), conclusion);
+        assert_eq!(counts.conclusion(true), conclusion);
+    }
+
+    #[rstest]
+    #[case(&[Verdict::Pass], Conclusion::Partial)]
+    #[case(&[Verdict::Known], Conclusion::Partial)]
+    #[case(&[Verdict::Pass, Verdict::Fail], Conclusion::Fails)]
+    #[case(&[], Conclusion::Nothing)]
+    fn an_incomplete_run_never_shows_that_a_subject_conforms(
+        #[case] verdicts: &[Verdict],
+        #[case] conclusion: Conclusion,
+    ) {
+        let counts: Counts = verdicts.iter().copied().collect();
+        assert_eq!(counts.conclusion(false), conclusion);
     }
 
     #[test]

@@ -2,8 +2,8 @@
 
 use std::io::{self, Write};
 
-use crate::counts::{self, Tally};
 use crate::stream::Run;
+use crate::tally::{self, Tally};
 use crate::text;
 
 /// Writes unexpected failures, harness errors and unexpected passes, worst first:
@@ -13,7 +13,7 @@ use crate::text;
 /// # Errors
 /// What `out` returns.
 pub fn write(run: &Run, out: &mut impl Write) -> io::Result<()> {
-    for case in counts::unexpected(run, &Tally::of(run)) {
+    for case in tally::unexpected(run, &Tally::of(run)) {
         writeln!(
             out,
             "{}\t{}\t{}\t{}",

@@ -12,9 +12,9 @@ use quick_junit::{
     NonSuccessKind, Property, Report, SerializeError, TestCase, TestCaseStatus, TestSuite,
 };
 
-use crate::counts::{SubjectTally, Tally};
 use crate::event::CaseEvent;
 use crate::stream::Run;
+use crate::tally::{SubjectTally, Tally};
 use crate::text;
 
 /// How many characters of a value are written.

@@ -11,5 +11,6 @@ pub mod html;
 pub mod junit;
 pub mod skips;
 pub mod stream;
+pub mod tally;
 pub mod terminal;
 pub mod text;

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use serde_json::error::Category;
 
-use crate::counts::Tally;
 use crate::event::{CaseEvent, Event, FORMAT, RunFooter, RunHeader};
+use crate::tally::Tally;
 use crate::text;
 
 /// The longest line in bytes, without its newline.

@@ -10,9 +10,10 @@ use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
 
-use crate::counts::{Conclusion, SubjectTally, Tally};
+use crate::counts::Conclusion;
 use crate::skips;
 use crate::stream::Run;
+use crate::tally::{SubjectTally, Tally};
 use crate::text;
 
 /// How many reasons for skipping are printed.
@@ -127,7 +128,8 @@ fn conclusions(
     options: Options,
     out: &mut impl Write,
 ) -> io::Result<()> {
-    if let Some(gap) = run.gap() {
+    let gap = run.gap();
+    if let Some(gap) = gap {
         title("incomplete run", AnsiColor::Red, options, out)?;
         paragraph(gap, "  ", options, out)?;
         let counted = format!("the counts are of {} verdicts", run.cases.len());
@@ -135,13 +137,13 @@ fn conclusions(
         writeln!(out)?;
     }
     for subject in &tally.subjects {
-        let conclusion = subject.counts.conclusion();
+        let conclusion = subject.counts.conclusion(gap.is_none());
         let style = options.color(match conclusion {
             Conclusion::Fails => AnsiColor::Red,
             Conclusion::Conforms | Conclusion::Deviates => AnsiColor::Green,
             _ => AnsiColor::Yellow,
         });
-        let partly = if run.gap().is_some() {
+        let partly = if gap.is_some() {
             " (incomplete run)"
         } else {
             ""

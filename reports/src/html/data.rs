@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::{CHARACTERS, shown};
-use crate::counts::{self, Tally};
+use crate::counts;
 use crate::event::{CaseEvent, RunHeader};
 use crate::stream::Run;
+use crate::tally::Tally;
 use crate::text;
 
 /// Everything that the script draws. Short keys, because there are thousands of cases.

@@ -7,10 +7,11 @@ use qconform_scenarios::requirement::Requirement;
 use qconform_scenarios::verdict::{Level, Verdict};
 
 use super::{data, shown};
-use crate::counts::{self, Conclusion, Counts, Group, SubjectTally, Tally};
+use crate::counts::{self, Conclusion, Counts, Group};
 use crate::event::RunHeader;
 use crate::skips;
 use crate::stream::Run;
+use crate::tally::{SubjectTally, Tally};
 
 /// How many reasons for skipping are shown.
 const REASONS: usize = 50;
@@ -70,7 +71,11 @@ impl Page {
     pub(super) fn of(run: &Run) -> serde_json::Result<Self> {
         let tally = Tally::of(run);
         let (broken, kept) = rows(&run.header, &tally);
-        let subjects: Vec<_> = tally.subjects.iter().map(subject).collect();
+        let subjects: Vec<_> = tally
+            .subjects
+            .iter()
+            .map(|tally| subject(tally, run.gap().is_none()))
+            .collect();
         let given: Counts = run.cases.iter().map(|case| case.verdict).collect();
         let present = |verdict: &Verdict| given.get(*verdict) > 0;
         let levels: BTreeSet<_> = run.cases.iter().map(|c| c.level).collect();
@@ -121,7 +126,7 @@ fn about(run: &Run) -> Vec<(&'static str, String)> {
     about
 }
 
-fn subject(tally: &SubjectTally<'_>) -> Subject {
+fn subject(tally: &SubjectTally<'_>, whole: bool) -> Subject {
     let columns: Vec<_> = Group::ALL
         .into_iter()
         .filter(|group| group.always_shown() || tally.counts.group(*group) > 0)
@@ -130,7 +135,7 @@ fn subject(tally: &SubjectTally<'_>) -> Subject {
         let numbers = columns.iter().map(|group| counts.group(*group));
         (level.as_str(), numbers.collect())
     });
-    let conclusion = tally.counts.conclusion();
+    let conclusion = tally.counts.conclusion(whole);
     Subject {
         name: shown(tally.name),
         label: shown(&tally.label()),
@@ -140,6 +145,7 @@ fn subject(tally: &SubjectTally<'_>) -> Subject {
             Conclusion::Unjudged => "harness-errors",
             Conclusion::Nothing => "skipped",
             Conclusion::Stale => "fixed",
+            Conclusion::Partial => "lenient",
             Conclusion::Deviates => "known",
             Conclusion::Conforms => "passed",
         },

@@ -6,9 +6,10 @@ use anstyle::AnsiColor;
 use qconform_scenarios::verdict::Verdict;
 
 use super::{Options, paragraph, title};
-use crate::counts::{self, Tally};
+use crate::counts;
 use crate::event::{CaseEvent, Difference};
 use crate::stream::Run;
+use crate::tally::{self, Tally};
 use crate::text;
 
 /// How many unexpected cases are printed in full.
@@ -25,7 +26,7 @@ pub(super) fn unexpected(
     options: Options,
     out: &mut impl Write,
 ) -> io::Result<()> {
-    let cases = counts::unexpected(run, tally);
+    let cases = tally::unexpected(run, tally);
     let cap = if options.verbose { cases.len() } else { CAP };
     for case in cases.iter().take(cap) {
         in_full(run, case, options, out)?;

@@ -5,7 +5,8 @@ use std::io::{self, Write};
 use anstyle::{AnsiColor, Style};
 
 use super::Options;
-use crate::counts::{Counts, Group, Tally};
+use crate::counts::{Counts, Group};
+use crate::tally::Tally;
 use crate::text;
 
 /// Prints a row for each subject and level. Columns that are zero everywhere are left

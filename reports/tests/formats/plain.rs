@@ -75,7 +75,7 @@ fn a_run_without_a_footer_is_called_incomplete() {
     let mut run = run_saying("x", &[Verdict::Pass]);
     run.footer = None;
     let text = summary(&run, PLAIN);
-    let last = "s 1 conforms (incomplete run): 1 passed, 0 failed\n";
+    let last = "s 1 has not failed so far (incomplete run): 1 passed, 0 failed\n";
     assert!(text.ends_with(last), "{text}");
     assert!(text.contains("it has no footer"), "{text}");
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 use proptest::prelude::*;
 use qconform_reports::event::Event;
 use qconform_reports::stream::{MAX_LINE, Run, StreamError, Writer};
+use qconform_reports::tally::Tally;
 use qconform_scenarios::verdict::Verdict;
 use rstest::rstest;
 
@@ -154,6 +155,40 @@ fn a_run_says_why_it_is_not_whole() {
     let mut shortened = whole;
     shortened.cases.pop();
     assert!(shortened.gap().unwrap().contains("lines are missing"));
+}
+
+#[rstest]
+#[case::zeros_for_a_subject_without_cases("other", 0, true)]
+#[case::cases_of_a_subject_that_has_none("other", 1, false)]
+#[case::more_cases_than_there_are("s", 9, false)]
+fn a_footer_that_counts_what_is_not_there_shows_a_gap(
+    #[case] subject: &str,
+    #[case] passes: u64,
+    #[case] whole: bool,
+) {
+    let mut run = run_saying("x", &[Verdict::Pass]);
+    let footer = run.footer.as_mut().unwrap();
+    footer
+        .counts
+        .insert(subject.to_owned(), [(Verdict::Pass, passes)].into());
+    assert_eq!(run.gap().is_none(), whole);
+}
+
+#[test]
+fn a_subject_that_only_cases_name_is_counted_after_those_of_the_header() {
+    let mut run = run_saying("x", &[Verdict::Fail, Verdict::Pass]);
+    run.cases[0].subject = "a".to_owned();
+    let tally = Tally::of(&run);
+    let counted: Vec<_> = tally
+        .subjects
+        .iter()
+        .map(|subject| (subject.label(), subject.counts.words()))
+        .collect();
+    let expected = [("s 1", "1 passed, 0 failed"), ("a", "0 passed, 1 failed")];
+    assert_eq!(
+        counted,
+        expected.map(|(label, words)| (label.to_owned(), words.to_owned()))
+    );
 }
 
 proptest! {
