@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use toml::Value;
 
+use crate::FIXTURE_DIR;
 use crate::error::Fault;
 
 /// A value that removes the key or array element whose placeholder it replaces.
@@ -37,18 +38,18 @@ impl Axes {
             if !is_slug(name) || name == "dir" {
                 return Err(fault(format!("`{name}` can't be the name of an axis")));
             }
+            // Values may hold `{dir}`, but no other axis.
+            let value =
+                substitute(value, &Choices::new()).map_err(|inner| inner.inside(["axes", name]))?;
             let choices: Vec<Choice> = match value {
-                Value::Array(values) => values
-                    .iter()
+                Some(Value::Array(values)) => values
+                    .into_iter()
                     .map(choice)
                     .collect::<Result<_, _>>()
                     .map_err(fault)?,
-                Value::Table(table) => table
-                    .iter()
-                    .map(|(label, value)| Choice {
-                        label: label.clone(),
-                        value: value.clone(),
-                    })
+                Some(Value::Table(table)) => table
+                    .into_iter()
+                    .map(|(label, value)| Choice { label, value })
                     .collect(),
                 _ => return Err(fault("an axis is an array or a table".to_owned())),
             };
@@ -101,12 +102,9 @@ pub fn id_part(choices: &Choices) -> String {
     parts.join(",")
 }
 
-fn choice(value: &Value) -> Result<Choice, String> {
-    let label = label(value).ok_or("an axis value is a string, a number or a boolean")?;
-    Ok(Choice {
-        label,
-        value: value.clone(),
-    })
+fn choice(value: Value) -> Result<Choice, String> {
+    let label = label(&value).ok_or("an axis value is a string, a number or a boolean")?;
+    Ok(Choice { label, value })
 }
 
 /// The label of a plain value; also how `when` names it.
@@ -125,8 +123,9 @@ fn is_slug(text: &str) -> bool {
     text.starts_with(plain) && text.chars().all(|c| plain(c) || "-.+_".contains(c))
 }
 
-/// Replaces every `{axis}` in `value`. A string that is nothing but a placeholder
-/// takes the type of the choice; [`ABSENT`] removes what holds it.
+/// Replaces every `{axis}` in `value`, and `{dir}` by the fixture's folder. A string
+/// that is nothing but a placeholder takes the type of the choice; [`ABSENT`] removes
+/// what holds it.
 pub(crate) fn substitute(value: &Value, choices: &Choices) -> Result<Option<Value>, Fault> {
     match value {
         Value::String(text) => substitute_text(text, choices),
@@ -178,7 +177,7 @@ fn substitute_text(text: &str, choices: &Choices) -> Result<Option<Value>, Fault
         };
         match choices.get(name) {
             Some(choice) => out.push_str(choice.value.as_str().unwrap_or(&choice.label)),
-            None if name == "dir" => out.push_str("{dir}"),
+            None if name == "dir" => out.push_str(FIXTURE_DIR),
             None => return Err(Fault::at([], format!("there is no axis `{name}`"))),
         }
         rest = &after[name.len() + 2..];
@@ -223,7 +222,7 @@ mod tests {
 
     #[rstest]
     #[case::typed("'{raw}'", Some("true"))]
-    #[case::inside_text("'a-{raw}-{dir}'", Some("\"a-on-{dir}\""))]
+    #[case::inside_text("'a-{raw}-{dir}'", Some("'a-on-/fixture'"))]
     #[case::braces_that_are_no_placeholder("'json:{\"a\":1}'", Some("'json:{\"a\":1}'"))]
     #[case::absent("'{gone}'", None)]
     #[case::absent_in_an_array("['x', '{gone}']", Some("[\"x\"]"))]

@@ -2,7 +2,6 @@
 
 use serde::Deserialize;
 
-use crate::FIXTURE_DIR;
 use crate::error::Fault;
 use crate::file::{CaseFiles, Owner};
 
@@ -166,7 +165,7 @@ impl DomainSpec {
                     "give either xml or the short form",
                 ));
             }
-            return Ok(xml.replace("{dir}", FIXTURE_DIR));
+            return Ok(xml.clone());
         }
         if self.disks.is_empty() {
             return Err(Fault::at(["domain"], "a domain needs a disk"));

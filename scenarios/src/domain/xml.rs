@@ -201,7 +201,8 @@ impl Page<'_> {
             return None;
         };
         let name = recipe.data_file.as_deref()?;
-        if let Some(name) = name.strip_prefix("{dir}/") {
+        let inside = name.strip_prefix(FIXTURE_DIR);
+        if let Some(name) = inside.and_then(|name| name.strip_prefix('/')) {
             return Some(name.to_owned());
         }
         let folder = image.rsplit_once('/').map(|(folder, _)| folder);
