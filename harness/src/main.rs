@@ -1,3 +1,12 @@
 //! The `qconform` command.
 
-fn main() {}
+use std::process::ExitCode;
+
+use qconform::worker::Service;
+use qconform::{cli, sandbox, subject};
+
+fn main() -> ExitCode {
+    let mut service = Service::new(&subject::built_in);
+    sandbox::run_if_worker(&mut |request| service.serve(request));
+    cli::main()
+}

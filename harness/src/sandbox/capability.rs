@@ -18,7 +18,7 @@ use super::{SandboxError, Settings, Worker};
 const ANSWER_WITHIN: Duration = Duration::from_secs(20);
 
 /// One thing that this machine can or can't do.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Capability {
     /// Its name, as `--require` takes it.
     pub name: &'static str,

@@ -108,6 +108,17 @@ pub enum Access {
     ReadOnly,
 }
 
+impl Access {
+    /// `rw` or `ro`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ReadWrite => "rw",
+            Self::ReadOnly => "ro",
+        }
+    }
+}
+
 /// Who named a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -118,6 +129,18 @@ pub enum Origin {
     Header,
     /// A `<backingStore>` or `<dataStore>`.
     Declared,
+}
+
+impl Origin {
+    /// The word used in reports.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Given => "given",
+            Self::Header => "header",
+            Self::Declared => "declared",
+        }
+    }
 }
 
 /// The `<seclabel>` elements of one place.

@@ -1,0 +1,114 @@
+//! Failures as a person sees them: one line, and what to do about it.
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use qconform_generators::fixture::FixtureError;
+use qconform_reports::text;
+use qconform_scenarios::error::DataError;
+use qconform_scenarios::select::PatternError;
+
+use super::Exit;
+use crate::run::RunError;
+use crate::sandbox::SandboxError;
+
+/// Why a command ends early.
+#[derive(Debug)]
+pub(super) struct Failure {
+    /// The exit code.
+    pub(super) exit: Exit,
+    message: String,
+    hint: Option<String>,
+    broken_pipe: bool,
+}
+
+impl Failure {
+    /// A failure with a message, a lowercase fragment.
+    pub(super) fn new(exit: Exit, message: impl Into<String>) -> Self {
+        Failure {
+            exit,
+            message: message.into(),
+            hint: None,
+            broken_pipe: false,
+        }
+    }
+
+    /// The same, with something to try.
+    pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// A file that can't be read or written.
+    pub(super) fn file(path: &Path, error: &io::Error) -> Self {
+        Failure::new(Exit::Environment, format!("{}: {error}", path.display()))
+    }
+
+    /// Whether whoever reads the output has gone.
+    pub(super) fn is_broken_pipe(&self) -> bool {
+        self.broken_pipe
+    }
+
+    /// Prints the failure.
+    pub(super) fn print(&self, out: &mut dyn Write) -> io::Result<()> {
+        writeln!(out, "qconform: {}", text::printable(&self.message))?;
+        match &self.hint {
+            Some(hint) => writeln!(out, "  hint: {}", text::printable(hint)),
+            None => Ok(()),
+        }
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        let broken_pipe = error.kind() == io::ErrorKind::BrokenPipe;
+        Failure {
+            broken_pipe,
+            ..Failure::new(Exit::Environment, error.to_string())
+        }
+    }
+}
+
+impl From<DataError> for Failure {
+    fn from(error: DataError) -> Self {
+        Failure::new(Exit::Usage, error.to_string())
+    }
+}
+
+impl From<PatternError> for Failure {
+    fn from(error: PatternError) -> Self {
+        Failure::new(Exit::Usage, error.to_string())
+    }
+}
+
+impl From<FixtureError> for Failure {
+    fn from(error: FixtureError) -> Self {
+        let exit = match error {
+            FixtureError::Recipe(_) => Exit::Usage,
+            _ => Exit::Environment,
+        };
+        Failure::new(exit, error.to_string())
+    }
+}
+
+impl From<SandboxError> for Failure {
+    fn from(error: SandboxError) -> Self {
+        Failure::new(Exit::Environment, error.to_string())
+            .hint("`qconform doctor` says what this machine can do, and how to get the rest")
+    }
+}
+
+impl From<RunError> for Failure {
+    fn from(error: RunError) -> Self {
+        match error {
+            RunError::Sandbox(error) => error.into(),
+            RunError::Data(error) => error.into(),
+            RunError::Sink(error) => error.into(),
+            RunError::NothingSelected => Failure::new(Exit::NothingSelected, error.to_string())
+                .hint("`qconform list` prints every id; `*` and `**` are wildcards"),
+            RunError::Subject { .. } => Failure::new(Exit::Environment, error.to_string()),
+            RunError::Capability { .. } => Failure::new(Exit::Environment, error.to_string())
+                .hint("`qconform doctor` says how to get it"),
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! `qconform inspect` and `qconform chain`: what the reference system makes of a file.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use qconform_reports::text::printable;
+
+use super::error::Failure;
+use super::{Exit, input, json_line};
+use crate::reference::chain::policy::Follow;
+use crate::reference::chain::{self, ChainReport, ErrorReport};
+use crate::reference::domain::Domain;
+use crate::reference::format::Format;
+use crate::reference::inspection::Inspection;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct InspectArgs {
+    /// Images.
+    #[arg(required = true, value_name = "IMAGE")]
+    images: Vec<PathBuf>,
+    /// The declared format; without it, the format is probed.
+    #[arg(long = "as", value_name = "FORMAT", value_parser = format)]
+    declared: Option<Format>,
+    /// Print JSON, one object a line.
+    #[arg(long)]
+    json: bool,
+    /// Also fail on a violation that QEMU tolerates.
+    #[arg(long)]
+    strict: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct ChainArgs {
+    /// An image, or a domain (*.xml).
+    #[arg(value_name = "IMAGE or DOMAIN.xml")]
+    path: PathBuf,
+    /// The image's declared format; without it, the format is probed.
+    #[arg(long = "as", value_name = "FORMAT", value_parser = format)]
+    declared: Option<Format>,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+fn format(text: &str) -> Result<Format, String> {
+    Format::parse(text).ok_or_else(|| "no format of this name is known".to_owned())
+}
+
+/// Inspects each image. One that can't be read doesn't keep the others from it.
+pub(super) fn inspect(args: &InspectArgs, out: &mut dyn Write) -> Result<Exit, Failure> {
+    let mut exit = Exit::Conforming;
+    for path in &args.images {
+        let inspection = match Inspection::of(path, args.declared) {
+            Ok(inspection) => inspection,
+            Err(error) => {
+                let failure = Failure::new(Exit::Environment, error.to_string());
+                failure.print(&mut anstream::stderr().lock())?;
+                exit = Exit::Environment;
+                continue;
+            }
+        };
+        let bad = !inspection.accepted || args.strict && !inspection.violations.is_empty();
+        if bad && exit == Exit::Conforming {
+            exit = Exit::NotConforming;
+        }
+        if args.json {
+            json_line(&inspection, out)?;
+        } else {
+            print_inspection(&inspection, out)?;
+        }
+    }
+    Ok(exit)
+}
+
+fn print_inspection(inspection: &Inspection, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "{}", printable(&inspection.path))?;
+    let mut line = |name: &str, value: &str| writeln!(out, "  {name:<16}{}", printable(value));
+    if let Some(error) = &inspection.error {
+        let text = format!(
+            "{} at byte {}: {}",
+            error.class, error.offset, error.message
+        );
+        line("rejected", &text)?;
+    }
+    if let Some(format) = inspection.format {
+        let version = inspection
+            .version
+            .map_or_else(String::new, |v| format!(" version {v}"));
+        line("format", &format!("{format}{version}"))?;
+    }
+    if let Some(size) = inspection.virtual_size {
+        line("virtual size", &format!("{size} bytes"))?;
+    }
+    if let Some(bits) = inspection.cluster_bits {
+        line("cluster size", &format!("{} bytes", 1_u64 << bits))?;
+    }
+    let features = [
+        ("incompatible", &inspection.incompatible),
+        ("compatible", &inspection.compatible),
+        ("autoclear", &inspection.autoclear),
+    ];
+    for (name, bits) in features {
+        if let Some(bits) = bits.as_ref().filter(|bits| !bits.is_empty()) {
+            line(name, &bits.join(", "))?;
+        }
+    }
+    if let Some(backing) = &inspection.backing {
+        let format = backing.format.as_deref().unwrap_or("undeclared");
+        line(
+            "backing file",
+            &format!("{} (format {format})", backing.name),
+        )?;
+    }
+    if let Some(data_file) = &inspection.data_file {
+        let name = data_file.name.as_deref().unwrap_or("not named");
+        let raw = if data_file.raw { " (raw)" } else { "" };
+        line("data file", &format!("{name}{raw}"))?;
+    }
+    for violation in &inspection.violations {
+        let text = format!(
+            "{} at byte {}: {}",
+            violation.requirement, violation.offset, violation.message
+        );
+        line("violation", &text)?;
+    }
+    Ok(())
+}
+
+pub(super) fn chain(args: &ChainArgs, out: &mut dyn Write) -> Result<Exit, Failure> {
+    let report = if is_domain(&args.path) {
+        match Domain::parse(&input::bytes(&args.path)?) {
+            Ok(domain) => ChainReport::from(&chain::resolve(&domain, &Follow)),
+            Err(error) => ChainReport::refused(ErrorReport::from(&error)),
+        }
+    } else {
+        readable(&args.path)?;
+        ChainReport::from(&chain::resolve_image(&args.path, args.declared, &Follow))
+    };
+    if args.json {
+        json_line(&report, out)?;
+    } else {
+        print_chain(&report, out)?;
+    }
+    Ok(if report.error.is_none() {
+        Exit::Conforming
+    } else {
+        Exit::NotConforming
+    })
+}
+
+/// Whether a file is to be read as domain XML.
+fn is_domain(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "xml")
+}
+
+/// An image that can't be read at all is no finding about its chain.
+fn readable(path: &Path) -> Result<(), Failure> {
+    match crate::reference::file::open_image(path) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(Failure::new(Exit::Environment, error.to_string())),
+    }
+}
+
+fn print_chain(report: &ChainReport, out: &mut dyn Write) -> io::Result<()> {
+    for file in &report.files {
+        let disk = file.disk.as_deref().unwrap_or("-");
+        let indent = "  ".repeat(file.depth as usize);
+        writeln!(
+            out,
+            "{:<4} {indent}{:<18} {}  {:<6} {:<9} {}",
+            printable(disk),
+            file.role.as_str(),
+            file.access.as_str(),
+            file.format.as_str(),
+            file.source.as_str(),
+            printable(&file.path),
+        )?;
+        if let Some(name) = &file.overridden {
+            writeln!(
+                out,
+                "     {indent}  instead of {} in the header",
+                printable(&name.name)
+            )?;
+        }
+    }
+    print_notes(&report.violations, report.error.as_ref(), out)
+}
+
+/// Violations and the error, as `chain` and `plan` print them.
+pub(super) fn print_notes(
+    violations: &[crate::reference::violation::FileViolation],
+    error: Option<&ErrorReport>,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    for violation in violations {
+        let place = format!("{}: {}", violation.path, violation.message);
+        writeln!(
+            out,
+            "violation: {} ({})",
+            printable(&place),
+            violation.requirement
+        )?;
+    }
+    let Some(error) = error else { return Ok(()) };
+    let path = error
+        .path
+        .as_deref()
+        .map_or_else(String::new, |path| format!("{path}: "));
+    let text = format!("{path}{}", error.message);
+    writeln!(out, "refused: {} ({})", printable(&text), error.class)
+}

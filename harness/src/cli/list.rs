@@ -1,0 +1,102 @@
+//! `qconform list`.
+
+use std::io::Write;
+
+use super::error::Failure;
+use super::select::SelectArgs;
+use super::{Exit, json_line};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(flatten)]
+    select: SelectArgs,
+    /// List requirements instead, with the number of cases of each.
+    #[arg(long)]
+    requirements: bool,
+    /// Print JSON, one object a line.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(serde::Serialize)]
+struct CaseLine<'a> {
+    id: &'a str,
+    level: &'a str,
+    requirements: &'a [String],
+}
+
+#[derive(serde::Serialize)]
+struct RequirementLine<'a> {
+    #[serde(flatten)]
+    requirement: &'a qconform_scenarios::requirement::Requirement,
+    cases: usize,
+}
+
+pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Exit, Failure> {
+    let selected = args.select.load()?;
+    let cases: Vec<_> = selected.suite.select(&selected.selection).collect();
+    if cases.is_empty() {
+        return Err(crate::run::RunError::NothingSelected.into());
+    }
+    if args.requirements {
+        return requirements(args, &selected, &cases, out);
+    }
+    for case in &cases {
+        if args.json {
+            let level = case.scenario.level.as_str();
+            let requirements = &case.scenario.requirements;
+            json_line(
+                &CaseLine {
+                    id: &case.id,
+                    level,
+                    requirements,
+                },
+                out,
+            )?;
+        } else {
+            writeln!(out, "{}", case.id)?;
+        }
+    }
+    Ok(Exit::Conforming)
+}
+
+fn requirements(
+    args: &Args,
+    selected: &super::select::Selected,
+    cases: &[qconform_scenarios::suite::Selected<'_>],
+    out: &mut dyn Write,
+) -> Result<Exit, Failure> {
+    for requirement in selected.suite.requirements.iter() {
+        let cites = |case: &&qconform_scenarios::suite::Selected<'_>| {
+            case.scenario.requirements.contains(&requirement.id)
+        };
+        let count = cases.iter().filter(cites).count();
+        if count == 0 {
+            continue;
+        }
+        if args.json {
+            json_line(
+                &RequirementLine {
+                    requirement,
+                    cases: count,
+                },
+                out,
+            )?;
+            continue;
+        }
+        let strength = requirement.strength.as_str();
+        let security = if requirement.security {
+            ", security"
+        } else {
+            ""
+        };
+        writeln!(
+            out,
+            "{} ({strength}{security}, {count} cases)",
+            requirement.id
+        )?;
+        writeln!(out, "    {}", requirement.text)?;
+        writeln!(out, "    source: {}", requirement.source)?;
+    }
+    Ok(Exit::Conforming)
+}

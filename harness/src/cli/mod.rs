@@ -1,0 +1,129 @@
+//! The command line.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::{ColorChoice, Parser, Subcommand};
+
+mod doctor;
+mod error;
+mod generate;
+mod image;
+mod input;
+mod list;
+mod output;
+mod plan;
+mod progress;
+mod run;
+mod select;
+mod show;
+
+use error::Failure;
+
+/// How the command ends, for scripts and CI.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// Everything conforms.
+    Conforming = 0,
+    /// Something does not conform.
+    NotConforming = 1,
+    /// The command line is wrong.
+    Usage = 2,
+    /// The environment or the harness failed, or an input can't be read.
+    Environment = 3,
+    /// No case is selected.
+    NothingSelected = 4,
+    /// A baseline names deviations that are gone.
+    StaleBaseline = 5,
+    /// Not every selected case ran.
+    Incomplete = 6,
+    /// Interrupted by a signal.
+    Interrupted = 130,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        ExitCode::from(exit as u8)
+    }
+}
+
+/// A conformance kit for qcow2 external data files and for whoever labels them.
+#[derive(Debug, Parser)]
+#[command(
+    name = "qconform",
+    version,
+    after_help = "Exit codes: 0 conforming, 1 not conforming, 2 usage, 3 environment or harness \
+        failure or unreadable input, 4 nothing selected, 5 stale baseline, 6 incomplete run, \
+        130 interrupted."
+)]
+struct Cli {
+    /// When to use colour; NO_COLOR is honoured.
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    color: ColorChoice,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the suite, or scenarios of your own, against implementations.
+    Run(run::Args),
+    /// List cases or requirements.
+    List(list::Args),
+    /// Show one case: its files, domain, expectations and requirements.
+    Show(show::Args),
+    /// Write the files of a recipe.
+    Generate(generate::Args),
+    /// Print the facts in images' headers.
+    Inspect(image::InspectArgs),
+    /// Print every file of a chain.
+    Chain(image::ChainArgs),
+    /// Print what relabelling would do to each file, and why.
+    Plan(plan::Args),
+    /// Say what this machine can do, and how to get what is missing.
+    Doctor(doctor::Args),
+}
+
+/// Runs the command line of this process.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match cli.color {
+        ColorChoice::Always => anstream::ColorChoice::Always.write_global(),
+        ColorChoice::Never => anstream::ColorChoice::Never.write_global(),
+        ColorChoice::Auto => {}
+    }
+    let mut out = anstream::stdout().lock();
+    let result = dispatch(cli.command, &mut out).and_then(|exit| {
+        out.flush()?;
+        Ok(exit)
+    });
+    match result {
+        Ok(exit) => exit.into(),
+        Err(failure) if failure.is_broken_pipe() => Exit::Conforming.into(),
+        Err(failure) => {
+            // Nothing is left to be told if standard error is gone, too.
+            let _gone = failure.print(&mut anstream::stderr().lock());
+            failure.exit.into()
+        }
+    }
+}
+
+fn dispatch(command: Command, out: &mut dyn Write) -> Result<Exit, Failure> {
+    match command {
+        Command::Run(args) => run::run(&args, out),
+        Command::List(args) => list::run(&args, out),
+        Command::Show(args) => show::run(&args, out),
+        Command::Generate(args) => generate::run(&args, out),
+        Command::Inspect(args) => image::inspect(&args, out),
+        Command::Chain(args) => image::chain(&args, out),
+        Command::Plan(args) => plan::run(&args, out),
+        Command::Doctor(args) => doctor::run(&args, out),
+    }
+}
+
+/// One line of JSON.
+fn json_line(value: &impl serde::Serialize, out: &mut dyn Write) -> io::Result<()> {
+    serde_json::to_writer(&mut *out, value)?;
+    writeln!(out)
+}

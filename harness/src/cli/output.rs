@@ -1,0 +1,112 @@
+//! The output folder of a run: `run.jsonl` as it goes, the reports at its end.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use qconform_reports::event::Event;
+use qconform_reports::stream::{Run, Writer};
+use qconform_reports::{flat, html, junit};
+use tempfile::NamedTempFile;
+
+use super::Exit;
+use super::error::Failure;
+
+/// The event stream; a folder that holds it was made by an earlier run.
+const STREAM: &str = "run.jsonl";
+
+/// An output folder that is being written.
+#[derive(Debug)]
+pub(super) struct Output {
+    folder: PathBuf,
+    stream: Writer<File>,
+}
+
+impl Output {
+    /// Makes the folder. What an earlier run left there is kept as `FOLDER.old`; any
+    /// other folder that isn't empty is left alone.
+    pub(super) fn create(folder: &Path) -> io::Result<Self> {
+        let named = |error: io::Error| {
+            io::Error::new(error.kind(), format!("{}: {error}", folder.display()))
+        };
+        if folder.symlink_metadata().is_ok() {
+            make_way(folder).map_err(named)?;
+        }
+        fs::create_dir_all(folder).map_err(named)?;
+        let stream = File::create_new(folder.join(STREAM)).map_err(named)?;
+        Ok(Output {
+            folder: folder.to_owned(),
+            stream: Writer::new(stream),
+        })
+    }
+
+    /// Writes one event.
+    pub(super) fn write(&mut self, event: &Event) -> io::Result<()> {
+        self.stream.write(event)
+    }
+
+    /// Writes every report out of the stream, and gives back what stands in it.
+    pub(super) fn finish(self) -> Result<Run, Failure> {
+        drop(self.stream);
+        let path = self.folder.join(STREAM);
+        let run =
+            Run::open(&path).map_err(|error| Failure::new(Exit::Environment, error.to_string()))?;
+        stage(&self.folder, "junit.xml", |out| {
+            junit::write(&run, out).map_err(io::Error::other)
+        })?;
+        stage(&self.folder, "report.html", |out| {
+            html::write(&run, out).map_err(io::Error::other)
+        })?;
+        stage(&self.folder, "failures.txt", |out| flat::write(&run, out))?;
+        Ok(run)
+    }
+}
+
+/// Moves an earlier run's folder out of the way.
+fn make_way(folder: &Path) -> io::Result<()> {
+    let is_run = |folder: &Path| folder.join(STREAM).is_file();
+    if !is_run(folder) && (!folder.is_dir() || fs::read_dir(folder)?.next().is_some()) {
+        return Err(io::Error::other(
+            "is there and was not made by an earlier run",
+        ));
+    }
+    let mut old = folder.as_os_str().to_owned();
+    old.push(".old");
+    let old = PathBuf::from(old);
+    if old.symlink_metadata().is_ok() {
+        if !is_run(&old) {
+            let message = format!("{} was not made by an earlier run", old.display());
+            return Err(io::Error::other(message));
+        }
+        fs::remove_dir_all(&old)?;
+    }
+    if is_run(folder) {
+        fs::rename(folder, old)
+    } else {
+        Ok(())
+    }
+}
+
+/// Writes a file beside its final name and renames it, so that no half of a report is seen.
+fn stage(
+    folder: &Path,
+    name: &str,
+    write: impl FnOnce(&mut NamedTempFile) -> io::Result<()>,
+) -> Result<(), Failure> {
+    let path = folder.join(name);
+    let write_all = || {
+        let mut file = tempfile::Builder::new()
+            .permissions(readable())
+            .tempfile_in(folder)?;
+        write(&mut file)?;
+        file.flush()?;
+        file.persist(&path)?;
+        Ok(())
+    };
+    write_all().map_err(|error: io::Error| Failure::file(&path, &error))
+}
+
+/// Reports are read by others, in CI above all; the umask still applies.
+fn readable() -> fs::Permissions {
+    std::os::unix::fs::PermissionsExt::from_mode(0o666)
+}

@@ -1,0 +1,169 @@
+//! `qconform show`: one case in full.
+
+use std::io::{self, Write};
+
+use qconform_scenarios::case::{Ask, Case};
+use qconform_scenarios::expect::{
+    Allowed, Cell, Expectation, LabelWanted, Outcome, OwnerWanted, Refusal,
+};
+use qconform_scenarios::verdict::Grade;
+
+use super::Exit;
+use super::error::Failure;
+use super::select::SelectArgs;
+use crate::run::RunError;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(flatten)]
+    select: SelectArgs,
+}
+
+pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Exit, Failure> {
+    let selected = args.select.load()?;
+    let mut cases = selected.suite.select(&selected.selection);
+    let first = cases.next().ok_or(RunError::NothingSelected)?;
+    let case = first.case()?;
+    print(&case, &selected, out)?;
+    let more = cases.count();
+    if more > 0 {
+        writeln!(
+            out,
+            "\n({more} more cases match; `qconform list` prints their ids)"
+        )?;
+    }
+    Ok(Exit::Conforming)
+}
+
+fn print(case: &Case, selected: &super::select::Selected, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "{}\n{}\n", case.id, case.title)?;
+    for id in &case.requirements {
+        if let Some(requirement) = selected.suite.requirements.get(id) {
+            writeln!(
+                out,
+                "{id} ({}): {}",
+                requirement.strength.as_str(),
+                requirement.text
+            )?;
+            writeln!(out, "    source: {}", requirement.source)?;
+        }
+    }
+    files(case, out)?;
+    match &case.ask {
+        Ask::Header(image) | Ask::Read { image, .. } => {
+            let format = image.format.as_deref().unwrap_or("probed");
+            writeln!(out, "\nimage: {} (format: {format})", image.file)?;
+        }
+        Ask::Access(domain) => writeln!(out, "\ndomain:\n{}", domain.xml)?,
+        Ask::Label(label) => {
+            writeln!(out, "\ndomain:\n{}", label.xml)?;
+            let config = &label.config;
+            writeln!(
+                out,
+                "\nconfig: user {}, remember {}, dynamic ownership {}, drivers {:?}, categories c{},c{}",
+                config.user,
+                config.remember,
+                config.dynamic_ownership,
+                config.drivers,
+                config.category_pair.0,
+                config.category_pair.1
+            )?;
+        }
+    }
+    writeln!(out, "\nexpected:")?;
+    expected(&case.expectation, out)?;
+    let files: Vec<String> = selected
+        .own_files
+        .iter()
+        .map(|file| format!(" '{file}'"))
+        .collect();
+    writeln!(
+        out,
+        "\nrepeat: qconform run{} --exact '{}'",
+        files.concat(),
+        case.id
+    )
+}
+
+fn files(case: &Case, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "\nfiles in {}:", qconform_scenarios::FIXTURE_DIR)?;
+    for (name, file) in &case.files {
+        let label = file.label.as_deref().unwrap_or("no label");
+        let decoy = if file.decoy { ", a decoy" } else { "" };
+        writeln!(
+            out,
+            "  {name}  {} {:04o} {label}{decoy}",
+            file.owner, file.mode
+        )?;
+        writeln!(out, "      {:?}", file.content)?;
+    }
+    Ok(())
+}
+
+fn expected(expectation: &Expectation, out: &mut dyn Write) -> io::Result<()> {
+    match expectation {
+        Expectation::Header(allowed) => outcomes(allowed, out),
+        Expectation::Read(allowed) => outcomes(allowed, out),
+        Expectation::Access(allowed) => outcomes(allowed, out),
+        Expectation::Label(matrix) => {
+            match matrix.refuse {
+                Refusal::Never => {}
+                Refusal::May => writeln!(out, "  the first step may be refused")?,
+                Refusal::Must => writeln!(out, "  the first step is refused")?,
+            }
+            for row in &matrix.rows {
+                for (step, cell) in &row.cells {
+                    writeln!(
+                        out,
+                        "  {:<6} {:<16} {}",
+                        step.as_str(),
+                        row.file,
+                        words(cell)
+                    )?;
+                }
+            }
+            writeln!(out, "  every other file stays as it is")
+        }
+    }
+}
+
+fn outcomes<F: std::fmt::Debug>(allowed: &Allowed<F>, out: &mut dyn Write) -> io::Result<()> {
+    for graded in allowed {
+        let grade = grade(graded.grade);
+        match &graded.wanted {
+            Outcome::Accept(facts) => writeln!(out, "  {grade}accepted: {facts:#?}")?,
+            Outcome::Reject => writeln!(out, "  {grade}rejected")?,
+        }
+    }
+    Ok(())
+}
+
+fn grade(grade: Grade) -> &'static str {
+    match grade {
+        Grade::Pass => "",
+        Grade::Lenient => "lenient: ",
+        Grade::Info => "info: ",
+    }
+}
+
+/// A cell in the words of the matrix.
+fn words(cell: &Cell) -> String {
+    let states = cell.0.iter().map(|graded| {
+        let owner = match &graded.wanted.owner {
+            OwnerWanted::Original => "original".to_owned(),
+            OwnerWanted::Kept => "kept".to_owned(),
+            OwnerWanted::Vm => "vm".to_owned(),
+            OwnerWanted::Is(owner) => owner.to_string(),
+        };
+        let label = match &graded.wanted.label {
+            LabelWanted::Original => "original",
+            LabelWanted::Kept => "kept",
+            LabelWanted::Rw => "rw",
+            LabelWanted::Shared => "shared",
+            LabelWanted::Ro => "ro",
+            LabelWanted::Is(label) => label,
+        };
+        format!("{}{owner}, {label}", grade(graded.grade))
+    });
+    states.collect::<Vec<_>>().join(" | ")
+}

@@ -1,0 +1,134 @@
+//! What happened to files that nothing should happen to.
+
+use qconform_reports::event::Difference;
+use qconform_scenarios::case::Step;
+
+use super::difference;
+use crate::observe::{FileState, Snapshot};
+use crate::worker::Observation;
+
+/// Decoys that were opened or touched.
+pub(super) fn touched(observation: &Observation) -> Vec<Difference> {
+    observation
+        .stages
+        .iter()
+        .flat_map(|stage| {
+            stage.touches.iter().map(move |touch| {
+                let place = format!("{}{}", prefix(stage.step), touch.file);
+                difference(place, "never opened or touched", touch.what.clone())
+            })
+        })
+        .collect()
+}
+
+/// Files that a question which labels nothing changed.
+pub(super) fn changed(observation: &Observation) -> Vec<Difference> {
+    observation
+        .stages
+        .iter()
+        .flat_map(|stage| {
+            let mut found = appeared_or_gone(stage.step, &observation.before, &stage.after);
+            for (name, before, after) in both(&observation.before, &stage.after) {
+                found.extend(content(stage.step, name, before, after));
+                found.extend(owner_and_label(stage.step, name, before, after));
+            }
+            found
+        })
+        .collect()
+}
+
+/// Files that are in one snapshot only.
+pub(super) fn appeared_or_gone(
+    step: Option<Step>,
+    before: &Snapshot,
+    after: &Snapshot,
+) -> Vec<Difference> {
+    let gone = before.keys().filter(|name| !after.contains_key(*name));
+    let appeared = after.keys().filter(|name| !before.contains_key(*name));
+    let gone = gone.map(|name| difference(at(step, name, "file"), "there", "gone"));
+    let appeared = appeared.map(|name| difference(at(step, name, "file"), "no such file", "there"));
+    gone.chain(appeared).collect()
+}
+
+/// Files that are in both snapshots.
+pub(super) fn both<'a>(
+    before: &'a Snapshot,
+    after: &'a Snapshot,
+) -> impl Iterator<Item = (&'a str, &'a FileState, &'a FileState)> {
+    before
+        .iter()
+        .filter_map(|(name, before)| Some((name.as_str(), before, after.get(name)?)))
+}
+
+/// What labelling never changes: kind, mode, length, bytes and foreign attributes.
+pub(super) fn content(
+    step: Option<Step>,
+    name: &str,
+    before: &FileState,
+    after: &FileState,
+) -> Vec<Difference> {
+    let attributes = |state: &FileState| {
+        let pairs: Vec<String> = state
+            .xattrs
+            .iter()
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
+        if pairs.is_empty() {
+            "none".to_owned()
+        } else {
+            pairs.join(" ")
+        }
+    };
+    let octal = |mode: u32| format!("{mode:04o}");
+    let all = [
+        ("kind", before.kind.clone(), after.kind.clone()),
+        ("mode", octal(before.mode), octal(after.mode)),
+        ("size", before.size.to_string(), after.size.to_string()),
+        ("bytes", before.sha256.clone(), after.sha256.clone()),
+        ("attributes", attributes(before), attributes(after)),
+    ];
+    differing(step, name, all)
+}
+
+/// Owner and label of a file that must be as it was.
+pub(super) fn owner_and_label(
+    step: Option<Step>,
+    name: &str,
+    before: &FileState,
+    after: &FileState,
+) -> Vec<Difference> {
+    let all = [
+        ("owner", before.owner.to_string(), after.owner.to_string()),
+        (
+            "label",
+            shown(before.label.as_deref()),
+            shown(after.label.as_deref()),
+        ),
+    ];
+    differing(step, name, all)
+}
+
+fn differing<const N: usize>(
+    step: Option<Step>,
+    name: &str,
+    all: [(&str, String, String); N],
+) -> Vec<Difference> {
+    all.into_iter()
+        .filter(|(_, before, after)| before != after)
+        .map(|(what, before, after)| difference(at(step, name, what), before, after))
+        .collect()
+}
+
+/// A label, or the word for a file without one.
+pub(super) fn shown(label: Option<&str>) -> String {
+    label.unwrap_or("no label").to_owned()
+}
+
+/// The place of a difference: `start: disk.raw owner`.
+pub(super) fn at(step: Option<Step>, name: &str, what: &str) -> String {
+    format!("{}{name} {what}", prefix(step))
+}
+
+fn prefix(step: Option<Step>) -> String {
+    step.map_or_else(String::new, |step| format!("{}: ", step.as_str()))
+}

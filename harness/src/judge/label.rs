@@ -1,0 +1,205 @@
+//! Compares owners and labels, step by step, with a matrix.
+
+use qconform_reports::event::Difference;
+use qconform_scenarios::case::{LabelAsk, LabelConfig, Step};
+use qconform_scenarios::expect::{Cell, LabelWanted, Matrix, OwnerWanted, Refusal, StateWanted};
+use qconform_scenarios::file::Owner;
+use qconform_scenarios::verdict::{Grade, Verdict};
+
+use super::{Judgement, bystander, describe, difference};
+use crate::observe::{FileState, Snapshot};
+use crate::subject::Answer;
+use crate::worker::{Observation, Stage};
+
+pub(super) fn judge(matrix: &Matrix, ask: &LabelAsk, observation: &Observation) -> Judgement {
+    let Some(first) = observation.stages.first() else {
+        return Judgement::plain(Verdict::HarnessError, "nothing was observed");
+    };
+    let refused = matches!(first.answer, Answer::Rejected { .. });
+    match (matrix.refuse, refused) {
+        (Refusal::Never, true) | (Refusal::Must, false) => {
+            let expected = if refused { "accepted" } else { "rejected" };
+            let step = ask.steps.first().map_or("first step", |step| step.as_str());
+            let differences = vec![difference(step, expected, describe(&first.answer))];
+            Judgement::of(differences, Verdict::Fail, Grade::Pass)
+        }
+        (Refusal::May | Refusal::Must, true) => {
+            Judgement::of(bystander::changed(observation), Verdict::Fail, Grade::Pass)
+        }
+        (Refusal::Never | Refusal::May, false) => run_through(matrix, ask, observation),
+    }
+}
+
+/// Judges every step: first that it was done at all, then each file, then the records.
+fn run_through(matrix: &Matrix, ask: &LabelAsk, observation: &Observation) -> Judgement {
+    let mut differences = Vec::new();
+    let mut grade = Grade::Pass;
+    let mut previous = &observation.before;
+    for (step, stage) in ask.steps.iter().zip(&observation.stages) {
+        if matches!(stage.answer, Answer::Rejected { .. }) {
+            differences.push(difference(
+                step.as_str(),
+                "accepted",
+                describe(&stage.answer),
+            ));
+        }
+        let seen = Seen {
+            before: &observation.before,
+            previous,
+            config: &ask.config,
+        };
+        let (found, worst) = seen.step(matrix, *step, stage);
+        differences.extend(found);
+        grade = lower(grade, worst);
+        previous = &stage.after;
+    }
+    differences.extend(left_records(&observation.before, previous, ask));
+    Judgement::of(differences, Verdict::Fail, grade)
+}
+
+fn lower(a: Grade, b: Grade) -> Grade {
+    let rank = |grade| match grade {
+        Grade::Pass => 0,
+        Grade::Info => 1,
+        Grade::Lenient => 2,
+    };
+    if rank(b) > rank(a) { b } else { a }
+}
+
+/// After the last stop no record is left.
+fn left_records(before: &Snapshot, last: &Snapshot, ask: &LabelAsk) -> Vec<Difference> {
+    if ask.steps.last() != Some(&Step::Stop) {
+        return Vec::new();
+    }
+    bystander::both(before, last)
+        .filter(|(_, _, after)| !after.records.is_empty())
+        .map(|(name, _, after)| {
+            let place = bystander::at(Some(Step::Stop), name, "records");
+            difference(place, "none", after.records.join(" "))
+        })
+        .collect()
+}
+
+/// The states that a cell's words refer to.
+struct Seen<'a> {
+    before: &'a Snapshot,
+    previous: &'a Snapshot,
+    config: &'a LabelConfig,
+}
+
+impl Seen<'_> {
+    fn step(&self, matrix: &Matrix, step: Step, stage: &Stage) -> (Vec<Difference>, Grade) {
+        let mut differences = bystander::appeared_or_gone(Some(step), self.before, &stage.after);
+        let mut worst = Grade::Pass;
+        for (name, before, after) in bystander::both(self.before, &stage.after) {
+            differences.extend(bystander::content(Some(step), name, before, after));
+            let row = matrix.rows.iter().find(|row| row.file == name);
+            match row.and_then(|row| row.cells.get(&step)) {
+                Some(cell) => match self.cell(cell, step, name, before, after) {
+                    Ok(grade) => worst = lower(worst, grade),
+                    Err(found) => differences.extend(found),
+                },
+                None => {
+                    let found = bystander::owner_and_label(Some(step), name, before, after);
+                    differences.extend(found);
+                }
+            }
+        }
+        (differences, worst)
+    }
+
+    /// The grade of the first allowed state, or how the file differs from the required one.
+    fn cell(
+        &self,
+        cell: &Cell,
+        step: Step,
+        name: &str,
+        before: &FileState,
+        after: &FileState,
+    ) -> Result<Grade, Vec<Difference>> {
+        let previous = self.previous.get(name).unwrap_or(before);
+        let mut required = None;
+        for graded in &cell.0 {
+            let found = self.compare(&graded.wanted, step, name, (before, previous, after));
+            if found.is_empty() {
+                return Ok(graded.grade);
+            }
+            required.get_or_insert(found);
+        }
+        Err(required.unwrap_or_default())
+    }
+
+    fn compare(
+        &self,
+        wanted: &StateWanted,
+        step: Step,
+        name: &str,
+        (before, previous, after): (&FileState, &FileState, &FileState),
+    ) -> Vec<Difference> {
+        let owner = match &wanted.owner {
+            OwnerWanted::Original => before.owner,
+            OwnerWanted::Kept => previous.owner,
+            OwnerWanted::Vm => self.config.user,
+            OwnerWanted::Is(owner) => *owner,
+        };
+        let label = self.label(&wanted.label, before, previous);
+        let mut found = Vec::new();
+        if after.owner != owner {
+            let place = bystander::at(Some(step), name, "owner");
+            let expected = format!("{owner}{}", meaning_of_owner(&wanted.owner));
+            found.push(difference(
+                place,
+                expected,
+                self.name_owner(after.owner, before),
+            ));
+        }
+        if after.label != label {
+            let place = bystander::at(Some(step), name, "label");
+            let observed = bystander::shown(after.label.as_deref());
+            found.push(difference(
+                place,
+                bystander::shown(label.as_deref()),
+                observed,
+            ));
+        }
+        found
+    }
+
+    fn label(
+        &self,
+        wanted: &LabelWanted,
+        before: &FileState,
+        previous: &FileState,
+    ) -> Option<String> {
+        let (low, high) = self.config.category_pair;
+        match wanted {
+            LabelWanted::Original => before.label.clone(),
+            LabelWanted::Kept => previous.label.clone(),
+            LabelWanted::Rw => Some(format!("system_u:object_r:svirt_image_t:s0:c{low},c{high}")),
+            LabelWanted::Shared => Some("system_u:object_r:svirt_image_t:s0".to_owned()),
+            LabelWanted::Ro => Some("system_u:object_r:virt_content_t:s0".to_owned()),
+            LabelWanted::Is(label) => Some(label.clone()),
+        }
+    }
+
+    /// An owner with the word for it, where there is one.
+    fn name_owner(&self, owner: Owner, before: &FileState) -> String {
+        let word = if owner == before.owner {
+            " (original)"
+        } else if owner == self.config.user {
+            " (vm)"
+        } else {
+            ""
+        };
+        format!("{owner}{word}")
+    }
+}
+
+fn meaning_of_owner(wanted: &OwnerWanted) -> &'static str {
+    match wanted {
+        OwnerWanted::Original => " (original)",
+        OwnerWanted::Kept => " (kept)",
+        OwnerWanted::Vm => " (vm)",
+        OwnerWanted::Is(_) => "",
+    }
+}

@@ -1,0 +1,242 @@
+//! A run: every selected case against every subject, as a stream of events.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, mpsc};
+use std::time::{Duration, Instant};
+
+use qconform_reports::event::{
+    CapabilityInfo, CaseEvent, Event, FORMAT, RunFooter, RunHeader, SubjectInfo,
+};
+use qconform_scenarios::error::DataError;
+use qconform_scenarios::requirement::Requirement;
+use qconform_scenarios::select::Selection;
+use qconform_scenarios::suite::{self, Suite};
+
+use crate::sandbox::{self, Capability, IdMap, SandboxError, Settings};
+
+mod lane;
+mod ledger;
+mod schedule;
+
+use lane::Lane;
+use ledger::Ledger;
+use schedule::{Job, Schedule};
+
+/// What to run, and how.
+#[derive(Debug)]
+pub struct Options {
+    /// The suite, or scenarios of the user's own.
+    pub suite: Suite,
+    /// Names of the user's own scenario files; empty for the embedded suite.
+    pub own_files: Vec<String>,
+    /// Which cases.
+    pub selection: Selection,
+    /// Names of the subjects.
+    pub subjects: Vec<String>,
+    /// Seed of every fixture.
+    pub seed: u64,
+    /// How many workers; by default one for each processor.
+    pub jobs: Option<NonZeroUsize>,
+    /// Time that a case may take.
+    pub timeout: Duration,
+    /// Capabilities whose absence is an error.
+    pub require: Vec<String>,
+    /// The command line, word by word.
+    pub command: Vec<String>,
+}
+
+/// Why a run could not begin or go on.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// No sandbox can be made.
+    #[error(transparent)]
+    Sandbox(#[from] SandboxError),
+    /// A scenario or baseline is faulty.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// A subject can't be used.
+    #[error("subject `{name}`: {message}")]
+    Subject {
+        /// Its name.
+        name: String,
+        /// Why.
+        message: String,
+    },
+    /// A capability that `--require` names is missing.
+    #[error("capability `{name}` is required and missing: {detail}")]
+    Capability {
+        /// Its name.
+        name: String,
+        /// What was found.
+        detail: String,
+    },
+    /// No case matches the selection.
+    #[error("no case is selected")]
+    NothingSelected,
+    /// An event could not be written.
+    #[error("the run can't be written: {0}")]
+    Sink(#[from] std::io::Error),
+}
+
+/// Where events go, one after the other.
+pub type Sink<'a> = dyn FnMut(&Event) -> std::io::Result<()> + 'a;
+
+/// Runs everything and gives each event to `sink` as it happens. Stops taking new cases
+/// once `stop` is set; the footer then says that the run is incomplete.
+pub fn run(
+    options: &Options,
+    stop: &AtomicBool,
+    sink: &mut Sink<'_>,
+) -> Result<RunFooter, RunError> {
+    let began = Instant::now();
+    let selected = options.suite.select(&options.selection).count() as u64;
+    if selected == 0 {
+        return Err(RunError::NothingSelected);
+    }
+    let settings = Settings::new(IdMap::choose()?);
+    let capabilities = sandbox::capabilities(&settings)?;
+    check_required(&options.require, &capabilities)?;
+    let subjects = lane::describe_all(&options.subjects, &settings)?;
+    let infos: Vec<SubjectInfo> = subjects.iter().map(|asked| asked.info.clone()).collect();
+    let mut ledger = Ledger::new(&options.subjects)?;
+
+    sink(&Event::Header(Box::new(header(
+        options,
+        selected,
+        &infos,
+        &capabilities,
+    ))))?;
+    let schedule = Schedule::new(options, &subjects);
+    let jobs = options
+        .jobs
+        .or_else(|| std::thread::available_parallelism().ok());
+    let lanes = jobs.map_or(1, NonZeroUsize::get);
+    work(
+        options,
+        &settings,
+        &capabilities,
+        schedule,
+        lanes,
+        stop,
+        &mut |event| {
+            let event = ledger.enter(event);
+            sink(&Event::Case(Box::new(event)))
+        },
+    )?;
+    let footer = ledger.close(!stop.load(Ordering::Relaxed), began.elapsed());
+    sink(&Event::Footer(footer.clone()))?;
+    Ok(footer)
+}
+
+/// Runs the schedule over `lanes` threads. Each owns a worker for as long as it lives,
+/// because a worker dies with the thread that started it.
+fn work(
+    options: &Options,
+    settings: &Settings,
+    capabilities: &[Capability],
+    schedule: Schedule<'_>,
+    lanes: usize,
+    stop: &AtomicBool,
+    sink: &mut dyn FnMut(CaseEvent) -> std::io::Result<()>,
+) -> Result<(), RunError> {
+    let schedule = Mutex::new(schedule);
+    let (sender, receiver) = mpsc::sync_channel::<Result<CaseEvent, RunError>>(64);
+    std::thread::scope(|scope| {
+        for _ in 0..lanes {
+            let (schedule, sender) = (&schedule, sender.clone());
+            scope.spawn(move || {
+                let mut lane = Lane::new(options, settings, capabilities);
+                while let Some(job) = next(schedule, stop) {
+                    if sender.send(lane.run(&job)).is_err() {
+                        break;
+                    }
+                }
+            });
+        }
+        drop(sender);
+        for event in receiver {
+            let written = event.and_then(|event| sink(event).map_err(RunError::from));
+            if written.is_err() {
+                stop.store(true, Ordering::Relaxed);
+                return written;
+            }
+        }
+        Ok(())
+    })
+}
+
+fn next<'a>(schedule: &Mutex<Schedule<'a>>, stop: &AtomicBool) -> Option<Job<'a>> {
+    if stop.load(Ordering::Relaxed) {
+        return None;
+    }
+    schedule.lock().ok()?.next()
+}
+
+fn check_required(required: &[String], capabilities: &[Capability]) -> Result<(), RunError> {
+    for name in required {
+        let found = capabilities
+            .iter()
+            .find(|capability| capability.name == name);
+        let detail = match found {
+            Some(capability) if capability.present => continue,
+            Some(capability) => capability.detail.clone(),
+            None => "there is no capability of this name".to_owned(),
+        };
+        return Err(RunError::Capability {
+            name: name.clone(),
+            detail,
+        });
+    }
+    Ok(())
+}
+
+fn header(
+    options: &Options,
+    selected: u64,
+    subjects: &[SubjectInfo],
+    capabilities: &[Capability],
+) -> RunHeader {
+    let own = !options.own_files.is_empty();
+    RunHeader {
+        format: FORMAT,
+        tool: env!("CARGO_PKG_VERSION").to_owned(),
+        suite: if own {
+            "own".to_owned()
+        } else {
+            suite::VERSION.to_owned()
+        },
+        suite_digest: if own { String::new() } else { Suite::digest() },
+        started: jiff::Timestamp::now().to_string(),
+        command: options.command.clone(),
+        seed: options.seed,
+        selected,
+        subjects: subjects.to_vec(),
+        capabilities: capabilities.iter().map(capability_info).collect(),
+        requirements: cited(options),
+    }
+}
+
+fn capability_info(capability: &Capability) -> CapabilityInfo {
+    CapabilityInfo {
+        name: capability.name.to_owned(),
+        present: capability.present,
+        detail: capability.detail.clone(),
+    }
+}
+
+/// The requirements that the selected cases cite, by id.
+fn cited(options: &Options) -> Vec<Requirement> {
+    let mut cited = BTreeMap::new();
+    let scenarios = options
+        .suite
+        .select(&options.selection)
+        .map(|selected| selected.scenario);
+    for id in scenarios.flat_map(|scenario| &scenario.requirements) {
+        if let Some(requirement) = options.suite.requirements.get(id) {
+            cited.insert(id, requirement.clone());
+        }
+    }
+    cited.into_values().collect()
+}

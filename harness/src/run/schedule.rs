@@ -1,0 +1,62 @@
+//! The order of a run: each selected case, for each subject that can be asked for it.
+
+use qconform_reports::event::SubjectInfo;
+use qconform_scenarios::suite::Selected;
+
+use super::Options;
+
+/// One case for one subject.
+#[derive(Debug, Clone)]
+pub(super) struct Job<'a> {
+    /// The case.
+    pub(super) selected: Selected<'a>,
+    /// The subject's name.
+    pub(super) subject: String,
+    /// Beginnings of the names of attributes in which the subject keeps records.
+    pub(super) records: Vec<String>,
+}
+
+/// The jobs that are left. Cases are typed when they run, so that memory does not grow
+/// with their number.
+pub(super) struct Schedule<'a> {
+    jobs: Box<dyn Iterator<Item = Job<'a>> + Send + 'a>,
+}
+
+impl<'a> Schedule<'a> {
+    pub(super) fn new(options: &'a Options, subjects: &[Asked]) -> Self {
+        let subjects = subjects.to_vec();
+        let cases = options.suite.select(&options.selection);
+        let jobs = cases.flat_map(move |selected| {
+            let level = selected.scenario.level;
+            let asked = subjects
+                .iter()
+                .filter(|asked| asked.info.levels.contains(&level));
+            let jobs = asked.map(|asked| Job {
+                selected: selected.clone(),
+                subject: asked.info.name.clone(),
+                records: asked.records.clone(),
+            });
+            jobs.collect::<Vec<_>>()
+        });
+        Schedule {
+            jobs: Box::new(jobs),
+        }
+    }
+}
+
+impl<'a> Iterator for Schedule<'a> {
+    type Item = Job<'a>;
+
+    fn next(&mut self) -> Option<Job<'a>> {
+        self.jobs.next()
+    }
+}
+
+/// A subject of this run.
+#[derive(Debug, Clone)]
+pub(super) struct Asked {
+    /// What reports say of it.
+    pub(super) info: SubjectInfo,
+    /// Beginnings of the names of attributes in which it keeps records.
+    pub(super) records: Vec<String>,
+}

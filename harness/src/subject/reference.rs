@@ -1,0 +1,214 @@
+//! The reference system as a subject, in the worker's own process.
+
+use std::path::Path;
+
+use qconform_scenarios::case::{Driver, ImageAsk, LabelConfig, Step};
+use qconform_scenarios::verdict::Level;
+
+use super::{
+    AccessFact, Answer, BackingFacts, DataFileFacts, Declined, Description, Facts, HeaderFacts,
+    Question, ReadFact, Subject,
+};
+use crate::observe::hex;
+use crate::reference::chain::policy::{Follow, Literal};
+use crate::reference::chain::{Chain, ErrorReport, Resolver};
+use crate::reference::domain::Domain;
+use crate::reference::format::Format;
+use crate::reference::inspection::Inspection;
+use crate::reference::label::{self, Config, Namespace, Plan, Running};
+use crate::reference::read;
+
+/// The reference system with what it remembers between steps.
+#[derive(Debug, Default)]
+pub struct Reference {
+    running: Option<Running>,
+}
+
+impl Subject for Reference {
+    fn describe(&mut self) -> Result<Description, String> {
+        let namespaces = [Namespace::Trusted, Namespace::Security, Namespace::User];
+        Ok(Description {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            levels: Level::ALL.to_vec(),
+            records: namespaces
+                .map(|namespace| namespace.prefix().to_owned())
+                .to_vec(),
+        })
+    }
+
+    fn answer(&mut self, question: &Question<'_>, dir: &Path) -> Answer {
+        let answer = match question {
+            Question::Header(image) => header(image, dir),
+            Question::Read {
+                image,
+                offsets,
+                length,
+            } => guest_bytes(image, offsets, *length, dir),
+            Question::Access { xml } => access(xml),
+            Question::Label {
+                xml,
+                config,
+                step: Step::Start,
+            } => self.start(xml, config),
+            Question::Label {
+                step: Step::Stop, ..
+            } => self.stop(),
+        };
+        answer.into()
+    }
+}
+
+impl Reference {
+    fn start(&mut self, xml: &str, config: &LabelConfig) -> Result<Facts, Declined> {
+        let (domain, plan) = plan(xml, config)?;
+        self.apply(&plan, &domain, config)
+    }
+
+    /// Applies a plan. A mutant hands over a plan of its own.
+    pub fn apply(
+        &mut self,
+        plan: &Plan,
+        domain: &Domain,
+        config: &LabelConfig,
+    ) -> Result<Facts, Declined> {
+        let running = label::start(plan, &label_config(config), domain.id())
+            .map_err(|error| rejected(error.class.as_str(), error.to_string()))?;
+        self.running = Some(running);
+        Ok(Facts::Done)
+    }
+
+    /// The files of the running domain. A mutant takes some away.
+    pub fn running(&mut self) -> Option<&mut Running> {
+        self.running.as_mut()
+    }
+
+    fn stop(&mut self) -> Result<Facts, Declined> {
+        let Some(running) = self.running.take() else {
+            return Err(rejected("not-running", "the domain isn't running"));
+        };
+        match label::stop(&running).errors.first() {
+            None => Ok(Facts::Done),
+            Some(error) => Err(rejected(error.class.as_str(), error.to_string())),
+        }
+    }
+}
+
+/// Reads a domain and plans its start.
+pub fn plan(xml: &str, config: &LabelConfig) -> Result<(Domain, Plan), Declined> {
+    let domain = parse(xml)?;
+    let chain = chain(&domain, &Resolver::new(&Follow))?;
+    let plan = plan_chain(&domain, &chain, config)?;
+    Ok((domain, plan))
+}
+
+/// Reads a domain.
+pub fn parse(xml: &str) -> Result<Domain, Declined> {
+    Domain::parse(xml.as_bytes()).map_err(|error| refused(ErrorReport::from(&error)))
+}
+
+/// Finds the files of a domain.
+pub fn chain(domain: &Domain, resolver: &Resolver<'_>) -> Result<Chain, Declined> {
+    resolver
+        .domain(domain)
+        .map_err(|error| refused(ErrorReport::from(&error)))
+}
+
+/// Plans the start of a domain over a chain.
+pub fn plan_chain(domain: &Domain, chain: &Chain, config: &LabelConfig) -> Result<Plan, Declined> {
+    label::plan(domain, chain, &label_config(config))
+        .map_err(|error| refused(ErrorReport::from(&error)))
+}
+
+fn header(image: &ImageAsk, dir: &Path) -> Result<Facts, Declined> {
+    let inspection = Inspection::of(&dir.join(&image.file), format(image)?)
+        .map_err(|error| rejected("unreadable", error.to_string()))?;
+    if let Some(error) = inspection.error {
+        return Err(rejected(error.class, error.message));
+    }
+    Ok(Facts::Header(HeaderFacts {
+        format: inspection.format.map(|format| format.to_string()),
+        version: inspection.version,
+        virtual_size: inspection.virtual_size,
+        backing: inspection.backing.map(|backing| BackingFacts {
+            name: backing.name,
+            format: backing.format,
+        }),
+        data_file: inspection.data_file.map(|data_file| DataFileFacts {
+            name: data_file.name,
+            raw: data_file.raw,
+        }),
+    }))
+}
+
+fn guest_bytes(
+    image: &ImageAsk,
+    offsets: &[u64],
+    length: u32,
+    dir: &Path,
+) -> Result<Facts, Declined> {
+    let (path, format) = (dir.join(&image.file), format(image)?);
+    let mut reads = Vec::new();
+    for offset in offsets {
+        let read = read::read(&path, format, &Literal, *offset, u64::from(length))
+            .map_err(|error| rejected(error.class(), error.to_string()))?;
+        reads.push(ReadFact {
+            offset: *offset,
+            bytes: hex(&read),
+        });
+    }
+    Ok(Facts::Read { reads })
+}
+
+fn access(xml: &str) -> Result<Facts, Declined> {
+    let chain = chain(&parse(xml)?, &Resolver::new(&Follow))?;
+    Ok(access_facts(&chain))
+}
+
+/// A chain as the answer to an access case.
+#[must_use]
+pub fn access_facts(chain: &Chain) -> Facts {
+    let files = chain.files.iter().map(|file| AccessFact {
+        path: file.path.to_string_lossy().into_owned(),
+        role: file.role.as_str().to_owned(),
+        access: file.access.as_str().to_owned(),
+    });
+    Facts::Access {
+        files: files.collect(),
+    }
+}
+
+fn format(image: &ImageAsk) -> Result<Option<Format>, Declined> {
+    let Some(name) = &image.format else {
+        return Ok(None);
+    };
+    match Format::parse(name) {
+        Some(format) => Ok(Some(format)),
+        None => Err(Declined::Unsupported {
+            message: format!("format `{name}`"),
+        }),
+    }
+}
+
+fn label_config(config: &LabelConfig) -> Config {
+    Config {
+        user: config.user.uid,
+        group: config.user.gid,
+        category_pair: Some(config.category_pair),
+        dynamic_ownership: config.dynamic_ownership,
+        remember: config.remember,
+        dac: config.drivers.contains(&Driver::Dac),
+        selinux: config.drivers.contains(&Driver::Selinux),
+        ..Config::default()
+    }
+}
+
+fn refused(error: ErrorReport) -> Declined {
+    rejected(error.class, error.message)
+}
+
+fn rejected(class: &str, message: impl Into<String>) -> Declined {
+    Declined::Rejected {
+        class: class.to_owned(),
+        message: message.into(),
+    }
+}

@@ -1,0 +1,255 @@
+//! What a worker does inside the sandbox: write a case's fixture, ask the subject,
+//! observe. It knows the question, never the expectation.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::{PermissionsExt, lchown};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+
+use qconform_scenarios::FIXTURE_DIR;
+use qconform_scenarios::case::{Ask, Step};
+use qconform_scenarios::file::{CaseFile, CaseFiles, recipe};
+use serde::{Deserialize, Serialize};
+
+use crate::observe::{self, SELINUX, Snapshot, Touch, Watch};
+use crate::subject::{Answer, Description, Question, Registry, Subject};
+
+/// A request to a worker.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "order", rename_all = "kebab-case")]
+pub enum Order {
+    /// Say what a subject is.
+    Describe {
+        /// The subject's name.
+        subject: String,
+    },
+    /// Run one case.
+    Case(Box<CaseOrder>),
+}
+
+/// One case for one subject.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct CaseOrder {
+    /// The subject's name.
+    pub subject: String,
+    /// Seed of the fixture.
+    pub seed: u64,
+    /// The fixture.
+    pub files: CaseFiles,
+    /// The question.
+    pub ask: Ask,
+    /// Beginnings of the names of attributes in which the subject keeps records.
+    pub records: Vec<String>,
+}
+
+/// A worker's reply.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "reply", rename_all = "kebab-case")]
+pub enum Reply {
+    /// What the subject is.
+    Described(Description),
+    /// What was seen.
+    Observed(Box<Observation>),
+    /// The harness could not do it.
+    Failed {
+        /// Why.
+        message: String,
+    },
+}
+
+/// Everything that was seen of a case.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Observation {
+    /// The fixture before the subject saw it.
+    pub before: Snapshot,
+    /// One stage for each step; header, read and access cases have one.
+    pub stages: Vec<Stage>,
+}
+
+/// One question, its answer, and the fixture afterwards.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stage {
+    /// The step; `None` for a case that has none.
+    pub step: Option<Step>,
+    /// What the subject answered.
+    pub answer: Answer,
+    /// The fixture afterwards.
+    pub after: Snapshot,
+    /// What happened to decoys.
+    pub touches: Vec<Touch>,
+}
+
+/// Answers requests, one after the other.
+pub struct Service<'a> {
+    registry: &'a Registry,
+    watch: Option<Watch>,
+}
+
+impl std::fmt::Debug for Service<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Service").finish_non_exhaustive()
+    }
+}
+
+impl<'a> Service<'a> {
+    /// A service that makes its subjects with `registry`.
+    #[must_use]
+    pub fn new(registry: &'a Registry) -> Self {
+        Service {
+            registry,
+            watch: None,
+        }
+    }
+
+    /// Answers one request; the request and the reply are JSON.
+    pub fn serve(&mut self, request: &[u8]) -> Vec<u8> {
+        let reply = match serde_json::from_slice(request) {
+            Ok(order) => self.obey(order),
+            Err(error) => Err(format!("the worker got a bad request: {error}")),
+        };
+        let reply = reply.unwrap_or_else(|message| Reply::Failed { message });
+        serde_json::to_vec(&reply).unwrap_or_default()
+    }
+
+    fn obey(&mut self, order: Order) -> Result<Reply, String> {
+        match order {
+            Order::Describe { subject } => self.open(&subject)?.describe().map(Reply::Described),
+            Order::Case(case) => {
+                let mut subject = self.open(&case.subject)?;
+                let observation = self.run(&case, subject.as_mut());
+                observation
+                    .map(|observation| Reply::Observed(Box::new(observation)))
+                    .map_err(|error| format!("the fixture can't be made or observed: {error}"))
+            }
+        }
+    }
+
+    fn open(&self, name: &str) -> Result<Box<dyn Subject>, String> {
+        (self.registry)(name).ok_or_else(|| format!("there is no subject `{name}`"))
+    }
+
+    fn run(&mut self, case: &CaseOrder, subject: &mut dyn Subject) -> io::Result<Observation> {
+        let dir = Path::new(FIXTURE_DIR);
+        let watch = match &mut self.watch {
+            Some(watch) => watch,
+            none => none.insert(Watch::new()?),
+        };
+        let observation = make(case, dir).and_then(|()| ask_all(case, subject, dir, watch));
+        watch.turn_away();
+        fs::remove_dir_all(dir)?;
+        observation
+    }
+}
+
+fn make(case: &CaseOrder, dir: &Path) -> io::Result<()> {
+    if dir.exists() {
+        fs::remove_dir_all(dir)?;
+    }
+    fs::create_dir(dir)?;
+    let recipe = recipe(&case.files, case.seed);
+    qconform_generators::fixture::write(&recipe, dir).map_err(io::Error::other)?;
+    for (name, file) in &case.files {
+        dress(&dir.join(name), file)
+            .map_err(|error| io::Error::new(error.kind(), format!("{name}: {error}")))?;
+    }
+    Ok(())
+}
+
+/// Gives a file the state that the case starts from. The owner comes last: the owner's
+/// change would clear set-id bits, so those are set after it.
+fn dress(path: &Path, file: &CaseFile) -> io::Result<()> {
+    if let Some(label) = &file.label {
+        observe::set_attribute(path, SELINUX, format!("{label}\0").as_bytes())?;
+    }
+    for (name, value) in &file.xattrs {
+        observe::set_attribute(path, name, value.as_bytes())?;
+    }
+    if (file.owner.uid, file.owner.gid) != (0, 0) {
+        lchown(path, Some(file.owner.uid), Some(file.owner.gid))?;
+    }
+    if path.is_symlink() {
+        return Ok(());
+    }
+    fs::set_permissions(path, fs::Permissions::from_mode(file.mode))
+}
+
+fn ask_all(
+    case: &CaseOrder,
+    subject: &mut dyn Subject,
+    dir: &Path,
+    watch: &mut Watch,
+) -> io::Result<Observation> {
+    let decoys = case
+        .files
+        .iter()
+        .filter(|(_, file)| file.decoy)
+        .map(|(name, _)| name.as_str());
+    let before = observe::snapshot(dir, &case.records)?;
+    watch.turn_to(dir, decoys)?;
+    let mut stages = Vec::new();
+    for (step, question) in questions(&case.ask) {
+        let answer = ask(subject, &question, dir);
+        let touches = watch.drain()?;
+        let after = observe::snapshot(dir, &case.records)?;
+        // The observer itself opens every file.
+        watch.drain()?;
+        let accepted = matches!(answer, Answer::Accepted(_));
+        stages.push(Stage {
+            step,
+            answer,
+            after,
+            touches,
+        });
+        if !accepted {
+            break;
+        }
+    }
+    Ok(Observation { before, stages })
+}
+
+/// A panic of an in-process subject is its crash, not the worker's.
+fn ask(subject: &mut dyn Subject, question: &Question<'_>, dir: &Path) -> Answer {
+    catch_unwind(AssertUnwindSafe(|| subject.answer(question, dir))).unwrap_or_else(|panic| {
+        let text = panic
+            .downcast_ref::<&str>()
+            .map(ToString::to_string)
+            .or_else(|| panic.downcast_ref::<String>().cloned());
+        Answer::Crashed {
+            how: format!("panic: {}", text.unwrap_or_default()),
+        }
+    })
+}
+
+fn questions(ask: &Ask) -> Vec<(Option<Step>, Question<'_>)> {
+    match ask {
+        Ask::Header(image) => vec![(None, Question::Header(image))],
+        Ask::Read {
+            image,
+            offsets,
+            length,
+        } => {
+            vec![(
+                None,
+                Question::Read {
+                    image,
+                    offsets,
+                    length: *length,
+                },
+            )]
+        }
+        Ask::Access(domain) => vec![(None, Question::Access { xml: &domain.xml })],
+        Ask::Label(label) => label
+            .steps
+            .iter()
+            .map(|step| {
+                let question = Question::Label {
+                    xml: &label.xml,
+                    config: &label.config,
+                    step: *step,
+                };
+                (Some(*step), question)
+            })
+            .collect(),
+    }
+}
