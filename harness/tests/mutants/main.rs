@@ -1,0 +1,136 @@
+//! The suite catches implementations that are wrong: each mutant of the reference is
+//! wrong in one known way, and each must fail cases that show just that.
+//!
+//! A worker is this test program executed again, which is why it has a `main` of its own.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod mutant;
+
+use std::process::ExitCode;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use libtest_mimic::{Arguments, Failed, Trial};
+use mutant::Mutant;
+use qconform::run::{self, Options};
+use qconform::sandbox;
+use qconform::subject::{self, Subject};
+use qconform::worker::Service;
+use qconform_reports::event::{CaseEvent, Event};
+use qconform_scenarios::select::Selection;
+use qconform_scenarios::suite::Suite;
+use qconform_scenarios::verdict::{Level, Verdict};
+
+fn main() -> ExitCode {
+    let mut service = Service::new(&registry);
+    sandbox::run_if_worker(&mut |request| service.serve(request));
+    let arguments = Arguments::from_args();
+    if let Some(reason) = missing() {
+        println!("skipped: {reason}");
+        return ExitCode::SUCCESS;
+    }
+    let mut trials = vec![Trial::test(
+        "the_reference_itself_passes_every_case",
+        reference_passes,
+    )];
+    for mutant in Mutant::ALL {
+        let name = format!("{}_is_caught", mutant.name().replace('-', "_"));
+        trials.push(Trial::test(name, move || caught(mutant)));
+    }
+    libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+/// The program's own subjects, and `mutant:NAME`.
+fn registry(name: &str) -> Option<Box<dyn Subject>> {
+    match name.strip_prefix("mutant:") {
+        Some(name) => Some(Box::new(mutant::Mutated::new(Mutant::named(name)?))),
+        None => subject::built_in(name),
+    }
+}
+
+/// Why label cases can't be run here; an error instead where they are required.
+fn missing() -> Option<String> {
+    let settings = sandbox::Settings::new(sandbox::IdMap::choose().unwrap());
+    let capabilities = sandbox::capabilities(&settings).unwrap();
+    let needed = [
+        "id-range",
+        "chown",
+        "selinux-xattr",
+        "security-xattr",
+        "no-selinux-kernel",
+    ];
+    let missing = capabilities
+        .iter()
+        .find(|c| needed.contains(&c.name) && !c.present)?;
+    let reason = format!("this machine lacks {}: {}", missing.name, missing.detail);
+    let required = std::env::var("QCONFORM_REQUIRE").unwrap_or_default();
+    assert!(
+        !required.split(',').any(|name| name == missing.name),
+        "required: {reason}"
+    );
+    Some(reason)
+}
+
+/// Runs the suite's label and access cases against a subject.
+fn run_against(subject: &str) -> Vec<CaseEvent> {
+    let options = Options {
+        suite: Suite::embedded().unwrap(),
+        own_files: Vec::new(),
+        selection: Selection {
+            levels: vec![Level::Access, Level::Label],
+            ..Selection::default()
+        },
+        subjects: vec![subject.to_owned()],
+        seed: 0,
+        jobs: None,
+        timeout: Duration::from_secs(30),
+        require: Vec::new(),
+        command: Vec::new(),
+    };
+    let mut cases = Vec::new();
+    run::run(&options, &AtomicBool::new(false), &mut |event| {
+        if let Event::Case(case) = event {
+            cases.push((**case).clone());
+        }
+        Ok(())
+    })
+    .unwrap();
+    cases
+}
+
+fn reference_passes() -> Result<(), Failed> {
+    let cases = run_against("reference");
+    let others: Vec<_> = cases
+        .iter()
+        .filter(|case| case.verdict != Verdict::Pass)
+        .collect();
+    if others.is_empty() {
+        Ok(())
+    } else {
+        Err(format!("{others:#?}").into())
+    }
+}
+
+/// The mutant fails every scenario that is said to catch it, and none that can't know.
+fn caught(mutant: Mutant) -> Result<(), Failed> {
+    let cases = run_against(&format!("mutant:{}", mutant.name()));
+    let caught: Vec<_> = cases
+        .iter()
+        .filter(|case| case.verdict.is_failure())
+        .collect();
+    for scenario in mutant.caught_by() {
+        if !caught.iter().any(|case| case.case.starts_with(scenario)) {
+            return Err(format!("{scenario} does not catch it").into());
+        }
+    }
+    match caught
+        .iter()
+        .find(|case| !mutant.levels().contains(&case.level))
+    {
+        None => Ok(()),
+        Some(case) => {
+            Err(format!("{} fails for another reason: {}", case.case, case.message).into())
+        }
+    }
+}

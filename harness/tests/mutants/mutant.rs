@@ -1,0 +1,231 @@
+//! The reference, made wrong on purpose from outside: a plan is changed between plan
+//! and apply, a running domain between start and stop, a header between file and chain.
+
+use std::path::Path;
+
+use qconform::reference::chain::policy::Follow;
+use qconform::reference::chain::{Resolver, Role};
+use qconform::reference::inspection::probe_path;
+use qconform::reference::label::Plan;
+use qconform::reference::probe::DataFile;
+use qconform::subject::reference::{self, Reference};
+use qconform::subject::{Answer, Declined, Description, Facts, Question, Subject};
+use qconform_scenarios::case::{LabelConfig, Step};
+use qconform_scenarios::verdict::Level;
+
+const READ_ONLY: &str = "system_u:object_r:virt_content_t:s0";
+
+/// One way to be wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mutant {
+    DataFileNeverRelabelled,
+    DataFileGetsBackingLabel,
+    RestoreForgetsDataFile,
+    NameHonouredWithoutBit,
+    DataFileIgnoresReadonly,
+    DataFileOwnerOnly,
+    BackingDataFileForgotten,
+    RestoresToRoot,
+    StopLeavesRecords,
+}
+
+impl Mutant {
+    pub(crate) const ALL: [Mutant; 9] = [
+        Mutant::DataFileNeverRelabelled,
+        Mutant::DataFileGetsBackingLabel,
+        Mutant::RestoreForgetsDataFile,
+        Mutant::NameHonouredWithoutBit,
+        Mutant::DataFileIgnoresReadonly,
+        Mutant::DataFileOwnerOnly,
+        Mutant::BackingDataFileForgotten,
+        Mutant::RestoresToRoot,
+        Mutant::StopLeavesRecords,
+    ];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Mutant::DataFileNeverRelabelled => "data-file-never-relabelled",
+            Mutant::DataFileGetsBackingLabel => "data-file-gets-backing-label",
+            Mutant::RestoreForgetsDataFile => "restore-forgets-data-file",
+            Mutant::NameHonouredWithoutBit => "name-honoured-without-bit",
+            Mutant::DataFileIgnoresReadonly => "data-file-ignores-readonly",
+            Mutant::DataFileOwnerOnly => "data-file-owner-only",
+            Mutant::BackingDataFileForgotten => "backing-data-file-forgotten",
+            Mutant::RestoresToRoot => "restores-to-root",
+            Mutant::StopLeavesRecords => "stop-leaves-records",
+        }
+    }
+
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        Mutant::ALL.into_iter().find(|mutant| mutant.name() == name)
+    }
+
+    /// Scenarios that must catch it.
+    pub(crate) fn caught_by(self) -> &'static [&'static str] {
+        match self {
+            Mutant::DataFileNeverRelabelled => &[
+                "label/data-file/follows-image",
+                "label/data-file/declared-other",
+                "label/chain/both-data-files",
+                "label/seclabel/own-label",
+            ],
+            Mutant::DataFileGetsBackingLabel => &[
+                "label/data-file/follows-image",
+                "label/data-file/terminated",
+            ],
+            Mutant::RestoreForgetsDataFile => &[
+                "label/data-file/follows-image",
+                "label/data-file/unlabelled",
+            ],
+            Mutant::NameHonouredWithoutBit => {
+                &["label/data-file/unused-name", "access/unused-name"]
+            }
+            Mutant::DataFileIgnoresReadonly => &[
+                "label/data-file/follows-image",
+                "label/chain/base-data-file",
+            ],
+            Mutant::DataFileOwnerOnly => &["label/data-file/follows-image"],
+            Mutant::BackingDataFileForgotten => {
+                &["label/chain/base-data-file", "label/chain/middle-data-file"]
+            }
+            Mutant::RestoresToRoot => &["label/plain/qcow2", "label/plain/raw"],
+            Mutant::StopLeavesRecords => &["label/chain/backing", "label/plain/raw"],
+        }
+    }
+
+    /// Levels at which it can be seen at all.
+    pub(crate) fn levels(self) -> &'static [Level] {
+        match self {
+            Mutant::NameHonouredWithoutBit => &[Level::Access, Level::Label],
+            _ => &[Level::Label],
+        }
+    }
+}
+
+/// The reference with one mutant.
+#[derive(Debug)]
+pub(crate) struct Mutated {
+    reference: Reference,
+    mutant: Mutant,
+}
+
+impl Mutated {
+    pub(crate) fn new(mutant: Mutant) -> Self {
+        Mutated {
+            reference: Reference::default(),
+            mutant,
+        }
+    }
+
+    fn start(&mut self, xml: &str, config: &LabelConfig) -> Result<Facts, Declined> {
+        let domain = reference::parse(xml)?;
+        let probe = |path: &Path, format| {
+            let mut header = probe_path(path, format)?;
+            if self.mutant == Mutant::NameHonouredWithoutBit {
+                honour_name(&mut header);
+            }
+            Ok(header)
+        };
+        let resolver = Resolver::new(&Follow).with_probe(&probe);
+        let chain = reference::chain(&domain, &resolver)?;
+        let mut plan = reference::plan_chain(&domain, &chain, config)?;
+        self.change_plan(&mut plan, config);
+        self.reference.apply(&plan, &domain, config)
+    }
+
+    fn change_plan(&self, plan: &mut Plan, config: &LabelConfig) {
+        let is_data_file = |role| matches!(role, Role::DataFile | Role::BackingDataFile);
+        let (low, high) = config.category_pair;
+        let rows = plan.rows.iter_mut();
+        match self.mutant {
+            Mutant::DataFileNeverRelabelled => plan.rows.retain(|row| !is_data_file(row.role)),
+            Mutant::BackingDataFileForgotten => {
+                plan.rows.retain(|row| row.role != Role::BackingDataFile);
+            }
+            Mutant::DataFileGetsBackingLabel => rows
+                .filter(|row| row.role == Role::DataFile)
+                .filter_map(|row| row.label.as_mut())
+                .for_each(|label| READ_ONLY.clone_into(label)),
+            Mutant::DataFileIgnoresReadonly => rows
+                .filter(|row| is_data_file(row.role))
+                .filter_map(|row| row.label.as_mut())
+                .for_each(|label| {
+                    *label = format!("system_u:object_r:svirt_image_t:s0:c{low},c{high}");
+                }),
+            Mutant::DataFileOwnerOnly => rows
+                .filter(|row| is_data_file(row.role))
+                .for_each(|row| row.label = None),
+            Mutant::RestoreForgetsDataFile => rows
+                .filter(|row| is_data_file(row.role))
+                .for_each(|row| row.restore = false),
+            _ => {}
+        }
+    }
+
+    fn change_running(&mut self) {
+        let Some(running) = self.reference.running() else {
+            return;
+        };
+        if self.mutant == Mutant::StopLeavesRecords {
+            running.files.retain(|file| file.restore);
+        }
+    }
+}
+
+/// Treats a name that the image doesn't use as if the feature bit were set.
+fn honour_name(header: &mut qconform::reference::probe::Header) {
+    if let Some(name) = header.unused_data_file_name.take() {
+        header.data_file = Some(DataFile {
+            name: Some(name),
+            raw: false,
+        });
+    }
+}
+
+/// The owner that libvirt falls back to without a record.
+fn give_to_root(dir: &Path) {
+    for entry in std::fs::read_dir(dir).unwrap().flatten() {
+        std::os::unix::fs::chown(entry.path(), Some(0), Some(0)).unwrap();
+    }
+}
+
+impl Subject for Mutated {
+    fn describe(&mut self) -> Result<Description, String> {
+        self.reference.describe()
+    }
+
+    fn answer(&mut self, question: &Question<'_>, dir: &Path) -> Answer {
+        match question {
+            Question::Label {
+                xml,
+                config,
+                step: Step::Start,
+            } => self.start(xml, config).into(),
+            Question::Label {
+                step: Step::Stop, ..
+            } => {
+                self.change_running();
+                let answer = self.reference.answer(question, dir);
+                if self.mutant == Mutant::RestoresToRoot {
+                    give_to_root(dir);
+                }
+                answer
+            }
+            Question::Access { xml } if self.mutant == Mutant::NameHonouredWithoutBit => {
+                access_with_unused_names(xml).into()
+            }
+            _ => self.reference.answer(question, dir),
+        }
+    }
+}
+
+fn access_with_unused_names(xml: &str) -> Result<Facts, Declined> {
+    let probe = |path: &Path, format| {
+        let mut header = probe_path(path, format)?;
+        honour_name(&mut header);
+        Ok(header)
+    };
+    let resolver = Resolver::new(&Follow).with_probe(&probe);
+    let chain = reference::chain(&reference::parse(xml)?, &resolver)?;
+    Ok(reference::access_facts(&chain))
+}
