@@ -111,6 +111,17 @@ pub enum Driver {
     Selinux,
 }
 
+impl Driver {
+    /// The name used in scenarios and reports.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Driver::Dac => "dac",
+            Driver::Selinux => "selinux",
+        }
+    }
+}
+
 /// The host's configuration of relabelling, as in libvirt's qemu.conf.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LabelConfig {

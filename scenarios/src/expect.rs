@@ -1,6 +1,6 @@
 //! Expectations: what an observation is compared with.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::domain::OwnLabels;
 use crate::error::Fault;
@@ -48,7 +48,7 @@ pub enum Expectation {
 }
 
 /// Header facts; a fact that isn't given isn't compared.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct HeaderWanted {
     /// `qcow2` or `raw`.
@@ -72,7 +72,7 @@ pub struct HeaderWanted {
 }
 
 /// Guest bytes at one offset.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct ReadWanted {
     /// Guest offset in bytes.
@@ -82,7 +82,7 @@ pub struct ReadWanted {
 }
 
 /// One file that a labeller must cover.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct AccessWanted {
     /// File name in the fixture.

@@ -118,6 +118,11 @@ impl Scenario {
         })
     }
 
+    /// The file's text.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
     /// How many combinations of choices there are, impossible ones included.
     #[must_use]
     pub fn combinations(&self) -> usize {

@@ -56,6 +56,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Exit, Failure> {
         own_files: selected.own_files,
         selection: selected.selection,
         subjects,
+        fitting_only: args.subject.is_empty(),
         seed: args.seed,
         jobs: args.jobs,
         timeout: Duration::from_secs(args.timeout),

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use qconform_scenarios::case::{Ask, Case};
+use qconform_scenarios::case::{Ask, Case, LabelConfig};
 use qconform_scenarios::expect::{
     Allowed, Cell, Expectation, LabelWanted, Outcome, OwnerWanted, Refusal,
 };
@@ -57,17 +57,7 @@ fn print(case: &Case, selected: &super::select::Selected, out: &mut dyn Write) -
         Ask::Access(domain) => writeln!(out, "\ndomain:\n{}", domain.xml)?,
         Ask::Label(label) => {
             writeln!(out, "\ndomain:\n{}", label.xml)?;
-            let config = &label.config;
-            writeln!(
-                out,
-                "\nconfig: user {}, remember {}, dynamic ownership {}, drivers {:?}, categories c{},c{}",
-                config.user,
-                config.remember,
-                config.dynamic_ownership,
-                config.drivers,
-                config.category_pair.0,
-                config.category_pair.1
-            )?;
+            config(&label.config, out)?;
         }
     }
     writeln!(out, "\nexpected:")?;
@@ -85,6 +75,22 @@ fn print(case: &Case, selected: &super::select::Selected, out: &mut dyn Write) -
     )
 }
 
+fn config(config: &LabelConfig, out: &mut dyn Write) -> io::Result<()> {
+    let on = |flag| if flag { "on" } else { "off" };
+    let drivers: Vec<&str> = config
+        .drivers
+        .iter()
+        .map(|driver| driver.as_str())
+        .collect();
+    let (low, high) = config.category_pair;
+    writeln!(out, "\nconfig:")?;
+    writeln!(out, "  user               {}", config.user)?;
+    writeln!(out, "  remember           {}", on(config.remember))?;
+    writeln!(out, "  dynamic ownership  {}", on(config.dynamic_ownership))?;
+    writeln!(out, "  drivers            {}", drivers.join(", "))?;
+    writeln!(out, "  category pair      c{low},c{high}")
+}
+
 fn files(case: &Case, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "\nfiles in {}:", qconform_scenarios::FIXTURE_DIR)?;
     for (name, file) in &case.files {
@@ -95,7 +101,7 @@ fn files(case: &Case, out: &mut dyn Write) -> io::Result<()> {
             "  {name}  {} {:04o} {label}{decoy}",
             file.owner, file.mode
         )?;
-        writeln!(out, "      {:?}", file.content)?;
+        writeln!(out, "      {}", inline_toml(&file.content))?;
     }
     Ok(())
 }
@@ -127,11 +133,16 @@ fn expected(expectation: &Expectation, out: &mut dyn Write) -> io::Result<()> {
     }
 }
 
-fn outcomes<F: std::fmt::Debug>(allowed: &Allowed<F>, out: &mut dyn Write) -> io::Result<()> {
+/// A value as a scenario would write it.
+fn inline_toml(value: &impl serde::Serialize) -> String {
+    toml::Value::try_from(value).map_or_else(|error| error.to_string(), |value| value.to_string())
+}
+
+fn outcomes<F: serde::Serialize>(allowed: &Allowed<F>, out: &mut dyn Write) -> io::Result<()> {
     for graded in allowed {
         let grade = grade(graded.grade);
         match &graded.wanted {
-            Outcome::Accept(facts) => writeln!(out, "  {grade}accepted: {facts:#?}")?,
+            Outcome::Accept(facts) => writeln!(out, "  {grade}accepted: {}", inline_toml(facts))?,
             Outcome::Reject => writeln!(out, "  {grade}rejected")?,
         }
     }

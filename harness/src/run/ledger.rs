@@ -26,7 +26,7 @@ struct Account {
 
 impl Ledger {
     /// An empty ledger with the baseline that ships for each subject.
-    pub(super) fn new(subjects: &[String]) -> Result<Self, DataError> {
+    pub(super) fn new<'a>(subjects: impl Iterator<Item = &'a str>) -> Result<Self, DataError> {
         let mut accounts = BTreeMap::new();
         for subject in subjects {
             let account = Account {
@@ -35,7 +35,7 @@ impl Ledger {
                 tried: BTreeSet::new(),
                 seen: BTreeSet::new(),
             };
-            accounts.insert(subject.clone(), account);
+            accounts.insert(subject.to_owned(), account);
         }
         Ok(Ledger { accounts })
     }

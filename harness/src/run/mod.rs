@@ -35,6 +35,8 @@ pub struct Options {
     pub selection: Selection,
     /// Names of the subjects.
     pub subjects: Vec<String>,
+    /// Whether subjects that no selected case can be put to are left out.
+    pub fitting_only: bool,
     /// Seed of every fixture.
     pub seed: u64,
     /// How many workers; by default one for each processor.
@@ -98,9 +100,12 @@ pub fn run(
     let settings = Settings::new(IdMap::choose()?);
     let capabilities = sandbox::capabilities(&settings)?;
     check_required(&options.require, &capabilities)?;
-    let subjects = lane::describe_all(&options.subjects, &settings)?;
+    let mut subjects = lane::describe_all(&options.subjects, &settings)?;
+    if options.fitting_only {
+        schedule::keep_fitting(&mut subjects, options);
+    }
     let infos: Vec<SubjectInfo> = subjects.iter().map(|asked| asked.info.clone()).collect();
-    let mut ledger = Ledger::new(&options.subjects)?;
+    let mut ledger = Ledger::new(infos.iter().map(|info| info.name.as_str()))?;
 
     sink(&Event::Header(Box::new(header(
         options,
@@ -207,7 +212,7 @@ fn header(
         } else {
             suite::VERSION.to_owned()
         },
-        suite_digest: if own { String::new() } else { Suite::digest() },
+        suite_digest: options.suite.digest(),
         started: jiff::Timestamp::now().to_string(),
         command: options.command.clone(),
         seed: options.seed,

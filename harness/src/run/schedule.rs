@@ -1,7 +1,10 @@
 //! The order of a run: each selected case, for each subject that can be asked for it.
 
+use std::collections::BTreeSet;
+
 use qconform_reports::event::SubjectInfo;
 use qconform_scenarios::suite::Selected;
+use qconform_scenarios::verdict::Level;
 
 use super::Options;
 
@@ -50,6 +53,13 @@ impl<'a> Iterator for Schedule<'a> {
     fn next(&mut self) -> Option<Job<'a>> {
         self.jobs.next()
     }
+}
+
+/// Leaves out subjects that no selected case can be put to.
+pub(super) fn keep_fitting(subjects: &mut Vec<Asked>, options: &Options) {
+    let cases = options.suite.select(&options.selection);
+    let levels: BTreeSet<Level> = cases.map(|selected| selected.scenario.level).collect();
+    subjects.retain(|asked| asked.info.levels.iter().any(|level| levels.contains(level)));
 }
 
 /// A subject of this run.

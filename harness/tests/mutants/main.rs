@@ -82,6 +82,7 @@ fn run_against(subject: &str) -> Vec<CaseEvent> {
             ..Selection::default()
         },
         subjects: vec![subject.to_owned()],
+        fitting_only: false,
         seed: 0,
         jobs: None,
         timeout: Duration::from_secs(30),
