@@ -1,0 +1,29 @@
+# Each recipe is one line around what the README says.
+
+# list the recipes
+default:
+    @just --list
+
+# run the suite against the reference, and against qemu where it is installed
+run *ARGS:
+    cargo run --release -- run {{ARGS}}
+
+# all tests
+test:
+    cargo test --workspace
+
+# formatting and lints, warnings denied
+lint:
+    cargo fmt --check && cargo clippy --workspace --all-targets -- -D warnings
+
+# the API documentation, warnings denied
+doc:
+    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
+
+# the conformance run of CI: nothing may be skipped
+conformance:
+    cargo run --release -- run --require id-range,chown,selinux-xattr,security-xattr,no-selinux-kernel,qemu
+
+# everything that CI does
+ci:
+    bash .ci/run
