@@ -6,6 +6,7 @@ mod bad_input;
 mod describe;
 mod generate;
 mod kill;
+mod real_input;
 mod run;
 
 use std::ffi::OsStr;
