@@ -53,6 +53,14 @@ fn run_through(matrix: &Matrix, ask: &LabelAsk, observation: &Observation) -> Ju
         grade = lower(grade, worst);
         previous = &stage.after;
     }
+    if let Some(step) = ask
+        .steps
+        .get(observation.stages.len())
+        .filter(|_| differences.is_empty())
+    {
+        let message = format!("{} was not observed", step.as_str());
+        return Judgement::plain(Verdict::HarnessError, message);
+    }
     differences.extend(left_records(&observation.before, previous, ask));
     Judgement::of(differences, Verdict::Fail, grade)
 }

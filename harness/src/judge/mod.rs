@@ -13,6 +13,8 @@ mod bystander;
 mod header;
 mod label;
 mod read;
+#[cfg(test)]
+mod tests;
 
 /// The judge's word with its reasons.
 #[derive(Debug, Clone, PartialEq, Eq)]

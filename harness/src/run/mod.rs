@@ -22,7 +22,7 @@ mod schedule;
 
 use lane::Lane;
 use ledger::Ledger;
-use schedule::{Job, Schedule};
+use schedule::{Asked, Job, Schedule};
 
 /// What to run, and how.
 #[derive(Debug)]
@@ -98,9 +98,8 @@ pub fn run(
         return Err(RunError::NothingSelected);
     }
     let settings = Settings::new(IdMap::choose()?);
-    let capabilities = sandbox::capabilities(&settings)?;
+    let (capabilities, mut subjects) = look_around(options, &settings)?;
     check_required(&options.require, &capabilities)?;
-    let mut subjects = lane::describe_all(&options.subjects, &settings)?;
     if options.fitting_only {
         schedule::keep_fitting(&mut subjects, options);
     }
@@ -133,6 +132,22 @@ pub fn run(
     let footer = ledger.close(!stop.load(Ordering::Relaxed), began.elapsed());
     sink(&Event::Footer(footer.clone()))?;
     Ok(footer)
+}
+
+/// Finds out what the machine can do and what the subjects are, both at once: each takes
+/// a worker, and workers take milliseconds to start.
+fn look_around(
+    options: &Options,
+    settings: &Settings,
+) -> Result<(Vec<Capability>, Vec<Asked>), RunError> {
+    std::thread::scope(|scope| {
+        let described = scope.spawn(|| lane::describe_all(&options.subjects, settings));
+        let capabilities = sandbox::capabilities(settings)?;
+        let subjects = described
+            .join()
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+        Ok((capabilities, subjects))
+    })
 }
 
 /// Runs the schedule over `lanes` threads. Each owns a worker for as long as it lives,

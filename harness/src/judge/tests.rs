@@ -1,0 +1,270 @@
+//! The judge on observations made by hand.
+
+use qconform_generators::marker::Marker;
+use qconform_scenarios::case::{Case, Step};
+use qconform_scenarios::file::Owner;
+use qconform_scenarios::suite::Suite;
+use qconform_scenarios::verdict::Verdict;
+use rstest::rstest;
+
+use super::judge;
+use crate::observe::{FileState, Snapshot, Touch, hex};
+use crate::subject::{Answer, Facts, HeaderFacts, ReadFact};
+use crate::worker::{Observation, Stage};
+
+const LABEL: &str = r#"
+title = "a read-only disk"
+level = "label"
+requirements = ["label.readonly"]
+files = { "disk.raw" = { raw = {} }, "other" = { raw = {} } }
+domain = { disks = [{ source = "disk.raw", format = "raw", kind = "readonly" }] }
+[[expect]]
+matrix = [{ file = "disk.raw", start = "vm, ro", stop = "kept | info: original" }]
+"#;
+
+const RO: &str = "system_u:object_r:virt_content_t:s0";
+
+fn case(text: &str) -> Case {
+    let suite = Suite::of_files(&[("t.toml".to_owned(), text.to_owned())]).unwrap();
+    suite.scenarios[0].case(0).unwrap()
+}
+
+fn file(uid: u32, label: &str) -> FileState {
+    FileState {
+        kind: "file".to_owned(),
+        owner: Owner { uid, gid: uid },
+        mode: 0o600,
+        size: 1,
+        label: Some(label.to_owned()),
+        xattrs: [].into(),
+        records: Vec::new(),
+        sha256: "aa".to_owned(),
+    }
+}
+
+fn snapshot(disk: FileState) -> Snapshot {
+    [
+        ("disk.raw".to_owned(), disk),
+        ("other".to_owned(), file(2, "b")),
+    ]
+    .into()
+}
+
+fn stage(step: Step, after: Snapshot) -> Stage {
+    Stage {
+        step: Some(step),
+        answer: Answer::Accepted(Facts::Done),
+        after,
+        touches: Vec::new(),
+    }
+}
+
+/// A start and a stop that are right; the label stays.
+fn right() -> Observation {
+    Observation {
+        before: snapshot(file(1, "a")),
+        stages: vec![
+            stage(Step::Start, snapshot(file(64055, RO))),
+            stage(Step::Stop, snapshot(file(64055, RO))),
+        ],
+    }
+}
+
+/// The state of a file after a stage.
+fn after<'a>(seen: &'a mut Observation, stage: usize, name: &str) -> &'a mut FileState {
+    seen.stages[stage].after.get_mut(name).unwrap()
+}
+
+type Change = fn(&mut Observation);
+
+#[rstest]
+#[case::as_required(|_: &mut Observation| {}, Verdict::Pass, "")]
+#[case::original_is_a_may(|seen: &mut Observation| seen.stages[1].after = seen.before.clone(), Verdict::Info, "")]
+#[case::another_owner(|seen: &mut Observation| after(seen, 0, "disk.raw").owner.uid = 64054,
+    Verdict::Fail, "start: disk.raw owner: expected 64055:64055 (vm), got 64054:64055")]
+#[case::another_group(|seen: &mut Observation| after(seen, 0, "disk.raw").owner.gid = 1,
+    Verdict::Fail, "start: disk.raw owner: expected 64055:64055 (vm), got 64055:1")]
+#[case::another_label(|seen: &mut Observation| after(seen, 0, "disk.raw").label = Some("x".to_owned()),
+    Verdict::Fail, "start: disk.raw label: expected system_u:object_r:virt_content_t:s0, got x")]
+#[case::no_label(|seen: &mut Observation| after(seen, 0, "disk.raw").label = None,
+    Verdict::Fail, "start: disk.raw label: expected system_u:object_r:virt_content_t:s0, got no label")]
+#[case::half_restored(|seen: &mut Observation| after(seen, 1, "disk.raw").owner = Owner { uid: 1, gid: 1 },
+    Verdict::Fail, "stop: disk.raw owner: expected 64055:64055 (kept), got 1:1 (original)")]
+#[case::a_bystander_labelled(|seen: &mut Observation| after(seen, 0, "other").label = Some(RO.to_owned()),
+    Verdict::Fail, "start: other label: expected b, got system_u:object_r:virt_content_t:s0")]
+#[case::a_byte_changed(|seen: &mut Observation| after(seen, 1, "other").sha256 = "bb".to_owned(),
+    Verdict::Fail, "stop: other bytes: expected aa, got bb")]
+#[case::a_mode_changed(|seen: &mut Observation| after(seen, 0, "disk.raw").mode = 0o660,
+    Verdict::Fail, "start: disk.raw mode: expected 0600, got 0660")]
+#[case::a_foreign_attribute(|seen: &mut Observation| {
+        after(seen, 0, "disk.raw").xattrs.insert("user.x".to_owned(), "00".to_owned());
+    }, Verdict::Fail, "start: disk.raw attributes: expected none, got user.x=00")]
+#[case::a_record_while_running(|seen: &mut Observation| after(seen, 0, "disk.raw").records.push("r".to_owned()),
+    Verdict::Pass, "")]
+#[case::a_record_left(|seen: &mut Observation| after(seen, 1, "disk.raw").records.push("r".to_owned()),
+    Verdict::Fail, "stop: disk.raw records: expected none, got r")]
+#[case::a_file_gone(|seen: &mut Observation| { seen.stages[0].after.remove("other"); },
+    Verdict::Fail, "start: other file: expected there, got gone")]
+#[case::a_file_that_appeared(|seen: &mut Observation| { seen.stages[1].after.insert("new".to_owned(), file(1, "a")); },
+    Verdict::Fail, "stop: new file: expected no such file, got there")]
+#[case::a_refused_start(|seen: &mut Observation| {
+        seen.stages.truncate(1);
+        seen.stages[0].answer = Answer::Rejected { class: "c".to_owned(), message: "m".to_owned() };
+    }, Verdict::Fail, "start: expected accepted, got rejected (c: m)")]
+#[case::a_refused_stop(|seen: &mut Observation| {
+        seen.stages[1].answer = Answer::Rejected { class: "c".to_owned(), message: "m".to_owned() };
+    }, Verdict::Fail, "stop: expected accepted, got rejected (c: m)")]
+#[case::a_crash(|seen: &mut Observation| seen.stages[1].answer = Answer::Crashed { how: "signal 11".to_owned() },
+    Verdict::Crashed, "signal 11")]
+#[case::no_answer(|seen: &mut Observation| seen.stages[1].answer = Answer::TimedOut,
+    Verdict::TimedOut, "no answer in time")]
+#[case::a_decoy_opened(|seen: &mut Observation| seen.stages[0].touches.push(
+        Touch { file: "other".to_owned(), what: "opened".to_owned() }),
+    Verdict::Fail, "start: other: expected never opened or touched, got opened")]
+#[case::a_step_that_was_never_seen(|seen: &mut Observation| seen.stages.truncate(1),
+    Verdict::HarnessError, "stop was not observed")]
+fn a_label_case_is_judged(#[case] change: Change, #[case] verdict: Verdict, #[case] message: &str) {
+    let mut seen = right();
+    change(&mut seen);
+    let judgement = judge(&case(LABEL), &seen, 0);
+    assert_eq!(
+        (judgement.verdict, judgement.message.as_str()),
+        (verdict, message)
+    );
+}
+
+#[rstest]
+#[case::refused_and_untouched(true, false, Verdict::Pass)]
+#[case::refused_after_a_change(true, true, Verdict::Fail)]
+#[case::not_refused(false, false, Verdict::Fail)]
+fn a_start_that_must_be_refused_changes_nothing(
+    #[case] refused: bool,
+    #[case] changed: bool,
+    #[case] verdict: Verdict,
+) {
+    let (head, _) = LABEL.split_once("matrix").unwrap();
+    let mut seen = Observation {
+        before: snapshot(file(1, "a")),
+        stages: vec![stage(Step::Start, snapshot(file(1, "a")))],
+    };
+    if refused {
+        seen.stages[0].answer = Answer::Rejected {
+            class: "c".to_owned(),
+            message: "m".to_owned(),
+        };
+    }
+    if changed {
+        after(&mut seen, 0, "disk.raw").owner.uid = 64055;
+    }
+    assert_eq!(
+        judge(&case(&format!("{head}refuse = \"must\"\n")), &seen, 0).verdict,
+        verdict
+    );
+}
+
+const READ: &str = r#"
+title = "bytes"
+level = "read"
+requirements = ["read.plain"]
+image = "disk.raw"
+as = "raw"
+files = { "disk.raw" = { raw = {} }, "other" = { raw = {} } }
+[[expect]]
+accept = [{ offset = 512, file = "disk.raw" }]
+"#;
+
+#[rstest]
+#[case::the_right_bytes("disk.raw", 512, Verdict::Pass, "")]
+#[case::another_files(
+    "other",
+    512,
+    Verdict::WrongData,
+    "guest offset 512: expected disk.raw@512, got other@512"
+)]
+#[case::another_offsets(
+    "disk.raw",
+    1024,
+    Verdict::WrongData,
+    "guest offset 512: expected disk.raw@512, got disk.raw@1024"
+)]
+#[case::zeros(
+    "",
+    0,
+    Verdict::WrongData,
+    "guest offset 512: expected disk.raw@512, got zeros"
+)]
+fn wrong_bytes_are_told_by_where_they_come_from(
+    #[case] from: &str,
+    #[case] offset: u64,
+    #[case] verdict: Verdict,
+    #[case] message: &str,
+) {
+    let bytes = if from.is_empty() {
+        vec![0; 512]
+    } else {
+        Marker::new(9, from).bytes(offset, 512)
+    };
+    let reads = vec![ReadFact {
+        offset: 512,
+        bytes: hex(&bytes),
+    }];
+    let before = snapshot(file(0, "a"));
+    let answer = Answer::Accepted(Facts::Read { reads });
+    let stages = vec![Stage {
+        step: None,
+        answer,
+        after: before.clone(),
+        touches: Vec::new(),
+    }];
+    let judgement = judge(&case(READ), &Observation { before, stages }, 9);
+    assert_eq!(
+        (judgement.verdict, judgement.message.as_str()),
+        (verdict, message)
+    );
+}
+
+const HEADER: &str = r#"
+title = "facts"
+level = "header"
+requirements = ["header.magic"]
+image = "disk.raw"
+files = { "disk.raw" = { raw = {} } }
+[[expect]]
+accept = { version = 3, uses-data-file = false }
+[[expect.also]]
+grade = "lenient"
+reject = true
+"#;
+
+#[rstest]
+#[case::the_facts(Some(3), Verdict::Pass, "")]
+#[case::another_fact(Some(2), Verdict::Fail, "version: expected 3, got 2")]
+#[case::a_tolerated_refusal(None, Verdict::Lenient, "rejected (c: m)")]
+fn header_facts_are_compared(
+    #[case] version: Option<u32>,
+    #[case] verdict: Verdict,
+    #[case] message: &str,
+) {
+    let answer = match version {
+        Some(_) => Answer::Accepted(Facts::Header(HeaderFacts {
+            version,
+            ..HeaderFacts::default()
+        })),
+        None => Answer::Rejected {
+            class: "c".to_owned(),
+            message: "m".to_owned(),
+        },
+    };
+    let before: Snapshot = [("disk.raw".to_owned(), file(0, "a"))].into();
+    let stages = vec![Stage {
+        step: None,
+        answer,
+        after: before.clone(),
+        touches: Vec::new(),
+    }];
+    let judgement = judge(&case(HEADER), &Observation { before, stages }, 0);
+    assert_eq!(
+        (judgement.verdict, judgement.message.as_str()),
+        (verdict, message)
+    );
+}
