@@ -21,10 +21,9 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Exit, Failure> {
             json_line(capability, out)?;
             continue;
         }
-        let mark = if capability.present { "yes" } else { "no " };
-        writeln!(out, "{mark}  {:<18} {}", capability.name, capability.detail)?;
+        line(capability.present, capability.name, &capability.detail, out)?;
         if !capability.present {
-            writeln!(out, "     {:<18} means: {}", "", capability.meaning)?;
+            writeln!(out, "     {:<18} gives: {}", "", capability.meaning)?;
             if let Some(hint) = &capability.hint {
                 writeln!(out, "     {:<18} to get it: {hint}", "")?;
             }
@@ -32,12 +31,12 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Exit, Failure> {
     }
     if !args.json {
         for name in subject::BUILT_IN {
-            let installed = if subject::is_installed(name) {
-                "yes"
+            let detail = if subject::is_installed(name) {
+                "subject"
             } else {
-                "no "
+                subject::MISSING
             };
-            writeln!(out, "{installed}  subject {name}")?;
+            line(subject::is_installed(name), name, detail, out)?;
         }
     }
     let usable = capabilities
@@ -48,4 +47,9 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Exit, Failure> {
     } else {
         Exit::Environment
     })
+}
+
+fn line(present: bool, name: &str, detail: &str, out: &mut dyn Write) -> std::io::Result<()> {
+    let mark = if present { "yes" } else { "no " };
+    writeln!(out, "{mark}  {name:<18} {detail}")
 }

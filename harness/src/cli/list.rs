@@ -92,7 +92,7 @@ fn requirements(
         };
         writeln!(
             out,
-            "{} ({strength}{security}, {count} cases)",
+            "{} ({strength}{security}, cases: {count})",
             requirement.id
         )?;
         writeln!(out, "    {}", requirement.text)?;

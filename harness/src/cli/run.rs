@@ -112,8 +112,7 @@ fn subjects(args: &Args) -> Result<Vec<String>, Failure> {
         let known = subject::BUILT_IN.contains(&name.as_str());
         if known && !subject::is_installed(name) {
             let message = format!("subject `{name}` is not installed");
-            return Err(Failure::new(Exit::Environment, message)
-                .hint("qemu needs qemu-img and qemu-io (Debian: qemu-utils)"));
+            return Err(Failure::new(Exit::Environment, message).hint(subject::MISSING));
         }
     }
     if let Some(name) = args

@@ -108,3 +108,47 @@ impl Account {
             .collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use qconform_scenarios::verdict::Level;
+    use rstest::rstest;
+
+    /// A case of the one deviation that QEMU's baseline has.
+    fn event(verdict: Verdict, message: &str) -> CaseEvent {
+        CaseEvent {
+            case: "read/data-file/other-folder/raw=on".to_owned(),
+            subject: "qemu".to_owned(),
+            title: String::new(),
+            level: Level::Read,
+            requirements: Vec::new(),
+            verdict,
+            message: message.to_owned(),
+            differences: Vec::new(),
+            known_reason: None,
+            repeat: String::new(),
+            micros: 0,
+        }
+    }
+
+    const MESSAGE: &str = "guest offset 12288: expected base/base.raw@12288, got base.raw@12288";
+
+    #[rstest]
+    #[case::as_the_baseline_says(Verdict::WrongData, MESSAGE, Verdict::Known, 0)]
+    #[case::with_another_message(Verdict::WrongData, "other", Verdict::WrongData, 1)]
+    #[case::it_passes(Verdict::Pass, "", Verdict::Fixed, 1)]
+    #[case::it_is_skipped(Verdict::Skipped, "needs x", Verdict::Skipped, 0)]
+    fn a_deviation_that_is_gone_is_stale(
+        #[case] verdict: Verdict,
+        #[case] message: &str,
+        #[case] entered: Verdict,
+        #[case] stale: usize,
+    ) {
+        let mut ledger = Ledger::new(["qemu"].into_iter()).unwrap();
+        assert_eq!(ledger.enter(event(verdict, message)).verdict, entered);
+        let footer = ledger.close(true, Duration::ZERO);
+        assert_eq!(footer.stale.len(), stale, "{:?}", footer.stale);
+        assert_eq!(footer.counts["qemu"], [(entered, 1)].into());
+    }
+}

@@ -208,6 +208,9 @@ pub fn built_in(name: &str) -> Option<Box<dyn Subject>> {
 /// Names that [`built_in`] knows.
 pub const BUILT_IN: [&str; 2] = ["reference", "qemu"];
 
+/// What to say of a subject whose programs are missing.
+pub const MISSING: &str = "qemu needs qemu-img and qemu-io (Debian: qemu-utils)";
+
 /// Whether a subject's programs are installed on this machine.
 #[must_use]
 pub fn is_installed(name: &str) -> bool {

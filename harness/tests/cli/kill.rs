@@ -1,7 +1,8 @@
 //! A run that is killed leaves nothing but its output folder.
 
 use std::fs;
-use std::process::{Command, Stdio};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::{binary, can_label, names};
@@ -43,6 +44,32 @@ fn stat(pid: u32) -> Option<(u32, String)> {
     (fields.first() != Some(&"Z")).then(|| (fields[1].parse().unwrap(), fields[19].to_owned()))
 }
 
+/// A run in `dir` that has begun and isn't over.
+fn begin(dir: &Path) -> Child {
+    let mut run = Command::new(binary())
+        .args(["run", "--jobs", "2"])
+        .current_dir(dir)
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let stream = dir.join("conformance.out/run.jsonl");
+    let began = Instant::now();
+    while fs::read_to_string(&stream)
+        .unwrap_or_default()
+        .lines()
+        .count()
+        < 10
+    {
+        assert!(run.try_wait().unwrap().is_none(), "the run ended too early");
+        assert!(
+            began.elapsed() < Duration::from_secs(30),
+            "the run does not begin"
+        );
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    run
+}
+
 #[test]
 fn a_killed_run_leaves_no_process_mount_or_file() {
     if !can_label() {
@@ -51,30 +78,7 @@ fn a_killed_run_leaves_no_process_mount_or_file() {
     let dir = tempfile::tempdir().unwrap();
     let mounts = || fs::read_to_string("/proc/self/mountinfo").unwrap();
     let mounts_before = mounts();
-    let mut parent = Command::new(binary())
-        .args(["run", "--jobs", "2"])
-        .current_dir(dir.path())
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap();
-    let stream = dir.path().join("conformance.out/run.jsonl");
-    let began = Instant::now();
-    while fs::read_to_string(&stream)
-        .unwrap_or_default()
-        .lines()
-        .count()
-        < 10
-    {
-        assert!(
-            parent.try_wait().unwrap().is_none(),
-            "the run ended too early to be killed"
-        );
-        assert!(
-            began.elapsed() < Duration::from_secs(30),
-            "the run does not begin"
-        );
-        std::thread::sleep(Duration::from_millis(1));
-    }
+    let mut parent = begin(dir.path());
     let workers = descendants(parent.id());
     parent.kill().unwrap();
     parent.wait().unwrap();
@@ -98,9 +102,29 @@ fn a_killed_run_leaves_no_process_mount_or_file() {
     assert_eq!(mounts(), mounts_before);
     assert_eq!(names(dir.path()), ["conformance.out"]);
     assert_eq!(names(&dir.path().join("conformance.out")), ["run.jsonl"]);
-    let events = fs::read_to_string(&stream).unwrap();
+    let stream = dir.path().join("conformance.out/run.jsonl");
+    let events = fs::read_to_string(stream).unwrap();
     assert!(
         !events.contains("\"footer\""),
         "the killed run claims to be complete"
+    );
+}
+
+#[test]
+fn an_interrupted_run_says_that_it_is_incomplete() {
+    if !can_label() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let mut run = begin(dir.path());
+    let pid = rustix::process::Pid::from_child(&run);
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    assert_eq!(run.wait().unwrap().code(), Some(130));
+    let folder = dir.path().join("conformance.out");
+    let run = qconform_reports::stream::Run::open(&folder.join("run.jsonl")).unwrap();
+    assert!(!run.footer.unwrap().complete);
+    assert_eq!(
+        names(&folder),
+        ["failures.txt", "junit.xml", "report.html", "run.jsonl"]
     );
 }

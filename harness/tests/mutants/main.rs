@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod mutant;
+mod unruly;
 
 use std::process::ExitCode;
 use std::sync::atomic::AtomicBool;
@@ -15,12 +16,17 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use mutant::Mutant;
 use qconform::run::{self, Options};
 use qconform::sandbox;
+use qconform::subject::reference::Reference;
 use qconform::subject::{self, Subject};
 use qconform::worker::Service;
 use qconform_reports::event::{CaseEvent, Event};
 use qconform_scenarios::select::Selection;
 use qconform_scenarios::suite::Suite;
 use qconform_scenarios::verdict::{Level, Verdict};
+use unruly::{Misbehaving, Unruly};
+
+/// What a case that ends may take, on a slow machine.
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 fn main() -> ExitCode {
     let mut service = Service::new(&registry);
@@ -38,14 +44,24 @@ fn main() -> ExitCode {
         let name = format!("{}_is_caught", mutant.name().replace('-', "_"));
         trials.push(Trial::test(name, move || caught(mutant)));
     }
+    for unruly in Unruly::ALL {
+        let name = format!("a_subject_that_{}_fails_its_own_case_only", unruly.name());
+        trials.push(Trial::test(name, move || {
+            unruly::only_its_case_fails(unruly)
+        }));
+    }
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 
-/// The program's own subjects, and `mutant:NAME`.
+/// The program's own subjects, `mutant:NAME` and `unruly:NAME`.
 fn registry(name: &str) -> Option<Box<dyn Subject>> {
-    match name.strip_prefix("mutant:") {
-        Some(name) => Some(Box::new(mutant::Mutated::new(Mutant::named(name)?))),
-        None => subject::built_in(name),
+    match name.split_once(':') {
+        Some(("mutant", name)) => Some(Box::new(mutant::Mutated::new(Mutant::named(name)?))),
+        Some(("unruly", name)) => Some(Box::new(Misbehaving(
+            Unruly::named(name)?,
+            Reference::default(),
+        ))),
+        _ => subject::built_in(name),
     }
 }
 
@@ -72,20 +88,25 @@ fn missing() -> Option<String> {
     Some(reason)
 }
 
-/// Runs the suite's label and access cases against a subject.
-fn run_against(subject: &str) -> Vec<CaseEvent> {
+/// The levels at which the mutants can be seen.
+fn labelling() -> Selection {
+    Selection {
+        levels: vec![Level::Access, Level::Label],
+        ..Selection::default()
+    }
+}
+
+/// Runs a part of the suite against a subject.
+fn run_against(subject: &str, selection: Selection, timeout: Duration) -> Vec<CaseEvent> {
     let options = Options {
         suite: Suite::embedded().unwrap(),
         own_files: Vec::new(),
-        selection: Selection {
-            levels: vec![Level::Access, Level::Label],
-            ..Selection::default()
-        },
+        selection,
         subjects: vec![subject.to_owned()],
         fitting_only: false,
         seed: 0,
         jobs: None,
-        timeout: Duration::from_secs(30),
+        timeout,
         require: Vec::new(),
         command: Vec::new(),
     };
@@ -101,7 +122,7 @@ fn run_against(subject: &str) -> Vec<CaseEvent> {
 }
 
 fn reference_passes() -> Result<(), Failed> {
-    let cases = run_against("reference");
+    let cases = run_against("reference", labelling(), TIMEOUT);
     let others: Vec<_> = cases
         .iter()
         .filter(|case| case.verdict != Verdict::Pass)
@@ -115,7 +136,7 @@ fn reference_passes() -> Result<(), Failed> {
 
 /// The mutant fails every scenario that is said to catch it, and none that can't know.
 fn caught(mutant: Mutant) -> Result<(), Failed> {
-    let cases = run_against(&format!("mutant:{}", mutant.name()));
+    let cases = run_against(&format!("mutant:{}", mutant.name()), labelling(), TIMEOUT);
     let caught: Vec<_> = cases
         .iter()
         .filter(|case| case.verdict.is_failure())
