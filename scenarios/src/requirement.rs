@@ -34,9 +34,10 @@ impl Strength {
     }
 }
 
-/// One sentence with its source.
+/// One sentence with its source. Stands in reports, too, whose readers ignore keys that
+/// they don't know.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[serde(rename_all = "kebab-case")]
 pub struct Requirement {
     /// Stable id, `area.topic`.
     pub id: String,
@@ -60,8 +61,24 @@ pub struct Requirements {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
-    requirement: Vec<Requirement>,
+    requirement: Vec<Entry>,
 }
+
+/// A requirement as the file writes it; there, an unknown key is a mistake.
+#[derive(Deserialize)]
+#[serde(remote = "Requirement", rename_all = "kebab-case", deny_unknown_fields)]
+struct Strict {
+    id: String,
+    strength: Strength,
+    text: String,
+    source: String,
+    #[serde(default)]
+    security: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(transparent)]
+struct Entry(#[serde(with = "Strict")] Requirement);
 
 impl Requirements {
     /// Reads a requirements file. `name` is used in errors.
@@ -69,7 +86,7 @@ impl Requirements {
         let file: File =
             toml::from_str(text).map_err(|error| locate::syntax(name, text, &error))?;
         let mut by_id = BTreeMap::new();
-        for (index, requirement) in file.requirement.into_iter().enumerate() {
+        for (index, Entry(requirement)) in file.requirement.into_iter().enumerate() {
             let id = requirement.id.clone();
             if by_id.insert(id.clone(), requirement).is_some() {
                 let fault = Fault::at(
@@ -107,6 +124,18 @@ mod tests {
         assert_eq!(
             error.to_string(),
             "r.toml:7:1: requirement `a.b` is defined twice"
+        );
+    }
+
+    #[test]
+    fn an_unknown_key_is_an_error_with_its_line() {
+        let text = format!("{ONE}url = \"x\"\n");
+        let error = Requirements::parse("r.toml", &text).unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .starts_with("r.toml:6:1: unknown field `url`"),
+            "{error}"
         );
     }
 

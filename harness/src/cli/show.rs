@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use qconform_reports::text::printable;
 use qconform_scenarios::case::{Ask, Case, LabelConfig};
 use qconform_scenarios::expect::{
     Allowed, Cell, Expectation, LabelWanted, Outcome, OwnerWanted, Refusal,
@@ -11,7 +12,7 @@ use qconform_scenarios::verdict::Grade;
 use super::Exit;
 use super::error::Failure;
 use super::select::SelectArgs;
-use crate::run::RunError;
+use crate::run::{RunError, repeat};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -62,17 +63,8 @@ fn print(case: &Case, selected: &super::select::Selected, out: &mut dyn Write) -
     }
     writeln!(out, "\nexpected:")?;
     expected(&case.expectation, out)?;
-    let files: Vec<String> = selected
-        .own_files
-        .iter()
-        .map(|file| format!(" '{file}'"))
-        .collect();
-    writeln!(
-        out,
-        "\nrepeat: qconform run{} --exact '{}'",
-        files.concat(),
-        case.id
-    )
+    let command = repeat::command(&selected.own_files, 0, None, &case.id);
+    writeln!(out, "\nrepeat: {}", printable(&command))
 }
 
 fn config(config: &LabelConfig, out: &mut dyn Write) -> io::Result<()> {

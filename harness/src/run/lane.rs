@@ -7,7 +7,7 @@ use qconform_scenarios::case::Case;
 use qconform_scenarios::verdict::Verdict;
 
 use super::schedule::{Asked, Job};
-use super::{Options, RunError};
+use super::{Options, RunError, repeat};
 use crate::judge::{self, Judgement};
 use crate::sandbox::{CallError, Capability, Settings, Worker};
 use crate::worker::{CaseOrder, Order, Reply};
@@ -54,7 +54,12 @@ impl<'a> Lane<'a> {
             message: judgement.message,
             differences: judgement.differences,
             known_reason: None,
-            repeat: repeat(self.options, &job.subject, &case.id),
+            repeat: repeat::command(
+                &self.options.own_files,
+                self.options.seed,
+                Some(&job.subject),
+                &case.id,
+            ),
             micros: u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX),
             case: case.id,
             title: case.title,
@@ -152,16 +157,4 @@ pub(super) fn describe_all(names: &[String], settings: &Settings) -> Result<Vec<
         }
     }
     Ok(described)
-}
-
-/// The command that repeats a case. Ids hold no quotes.
-fn repeat(options: &Options, subject: &str, id: &str) -> String {
-    let mut command = "qconform run".to_owned();
-    for file in &options.own_files {
-        command = format!("{command} '{file}'");
-    }
-    if options.seed != 0 {
-        command = format!("{command} --seed {}", options.seed);
-    }
-    format!("{command} --subject {subject} --exact '{id}'")
 }

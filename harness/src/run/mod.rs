@@ -18,6 +18,7 @@ use crate::sandbox::{self, Capability, IdMap, SandboxError, Settings};
 
 mod lane;
 mod ledger;
+pub(crate) mod repeat;
 mod schedule;
 
 use lane::Lane;
