@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::io;
+use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt};
 use std::path::Path;
 
 use qconform_scenarios::file::Owner;
-use rustix::fs::{OFlags, XattrFlags};
+use rustix::fs::{OFlags, SeekFrom, XattrFlags};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -135,43 +135,52 @@ pub fn set_attribute(path: &Path, name: &str, value: &[u8]) -> io::Result<()> {
 
 /// Bytes are hashed in blocks of this size, those of zeros left out, so that a hole and
 /// written zeros are the same and a large sparse file costs little.
-const BLOCK: u64 = 4096;
+const BLOCK: usize = 4096;
+
+/// Bytes read at once.
+const CHUNK: usize = 16 * BLOCK;
 
 fn digest(path: &Path) -> io::Result<String> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NOATIME | OFlags::CLOEXEC;
-    let mut file = File::from(rustix::fs::open(path, flags, rustix::fs::Mode::empty())?);
+    let file = File::from(rustix::fs::open(path, flags, rustix::fs::Mode::empty())?);
     let mut hash = Sha256::new();
-    let mut block = [0; BLOCK as usize];
-    let mut at = 0;
-    while let Some(data) = next_data(&file, at)? {
-        at = data - data % BLOCK;
-        file.seek(SeekFrom::Start(at))?;
-        let length = fill(&mut file, &mut block)?;
-        if length == 0 {
-            break;
+    let mut chunk = vec![0; CHUNK];
+    let mut end = 0;
+    while let Some(start) = seek(&file, SeekFrom::Data(end))? {
+        end = seek(&file, SeekFrom::Hole(start))?.unwrap_or(u64::MAX);
+        let mut at = start - start % BLOCK as u64;
+        while at < end {
+            let length = fill(&file, &mut chunk, at)?;
+            for (number, block) in chunk[..length].chunks(BLOCK).enumerate() {
+                if block.iter().any(|byte| *byte != 0) {
+                    hash.update((at + (number * BLOCK) as u64).to_be_bytes());
+                    hash.update(block);
+                }
+            }
+            if length < CHUNK {
+                break;
+            }
+            at += CHUNK as u64;
         }
-        if block[..length].iter().any(|byte| *byte != 0) {
-            hash.update(at.to_be_bytes());
-            hash.update(&block[..length]);
-        }
-        at += BLOCK;
+        end = end.max(at);
     }
     Ok(hex(&hash.finalize()))
 }
 
-/// The first offset from `at` on that holds data; `None` at the end.
-fn next_data(file: &File, at: u64) -> io::Result<Option<u64>> {
-    match rustix::fs::seek(file, rustix::fs::SeekFrom::Data(at)) {
+/// Where data or a hole begins; `None` behind the last data.
+fn seek(file: &File, to: SeekFrom) -> io::Result<Option<u64>> {
+    match rustix::fs::seek(file, to) {
         Ok(offset) => Ok(Some(offset)),
         Err(rustix::io::Errno::NXIO) => Ok(None),
         Err(error) => Err(error.into()),
     }
 }
 
-fn fill(file: &mut File, block: &mut [u8]) -> io::Result<usize> {
+/// Reads up to the end of the chunk or of the file.
+fn fill(file: &File, chunk: &mut [u8], at: u64) -> io::Result<usize> {
     let mut filled = 0;
-    while filled < block.len() {
-        match file.read(&mut block[filled..])? {
+    while filled < chunk.len() {
+        match file.read_at(&mut chunk[filled..], at + filled as u64)? {
             0 => break,
             count => filled += count,
         }
@@ -193,4 +202,57 @@ pub fn hex(bytes: &[u8]) -> String {
         })
         .map(char::from)
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use rstest::rstest;
+
+    /// A file of this length with bytes written at some offsets.
+    fn sparse(length: u64, writes: &[(u64, &[u8])]) -> tempfile::NamedTempFile {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        file.as_file().set_len(length).unwrap();
+        for (at, bytes) in writes {
+            file.as_file().write_all_at(bytes, *at).unwrap();
+        }
+        file
+    }
+
+    #[test]
+    fn a_hole_and_written_zeros_are_the_same() {
+        let hole = sparse(1 << 20, &[(0, b"a"), (900_000, b"b")]);
+        let zeros = sparse(
+            1 << 20,
+            &[(0, b"a"), (500_000, &[0; 9000]), (900_000, b"b")],
+        );
+        assert_eq!(digest(hole.path()).unwrap(), digest(zeros.path()).unwrap());
+    }
+
+    #[rstest]
+    #[case::another_byte(0, b"b")]
+    #[case::another_offset_in_the_block(1, b"a")]
+    #[case::another_block(4096, b"a")]
+    #[case::another_chunk(1 << 18, b"a")]
+    #[case::the_last_byte((1 << 20) - 1, b"a")]
+    fn another_content_has_another_digest(#[case] at: u64, #[case] bytes: &[u8; 1]) {
+        let one = sparse(1 << 20, &[(0, b"a")]);
+        let moved = sparse(1 << 20, &[(at, bytes)]);
+        assert_ne!(digest(one.path()).unwrap(), digest(moved.path()).unwrap());
+        let more = sparse(1 << 20, &[(0, b"a"), (1 << 19, b"c"), (at, bytes)]);
+        assert_ne!(digest(one.path()).unwrap(), digest(more.path()).unwrap());
+    }
+
+    proptest! {
+        #[test]
+        fn any_changed_byte_is_seen(at in 0..300_000_u64, from in 0..300_000_u64) {
+            let one = sparse(300_000, &[(from, &[7; 20_000])]);
+            let before = digest(one.path()).unwrap();
+            let mut byte = [0];
+            one.as_file().read_at(&mut byte, at).unwrap();
+            one.as_file().write_all_at(&[byte[0] ^ 1], at).unwrap();
+            prop_assert_ne!(digest(one.path()).unwrap(), before);
+        }
+    }
 }
