@@ -10,6 +10,9 @@ use crate::error::Fault;
 /// A value that removes the key or array element whose placeholder it replaces.
 pub const ABSENT: &str = "absent";
 
+/// The most combinations that the axes of one scenario may make.
+pub const MAX_COMBINATIONS: usize = 100_000;
+
 /// One choice of an axis.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Choice {
@@ -63,6 +66,17 @@ impl Axes {
                 )));
             }
             axes.insert(name.clone(), choices);
+        }
+        let count = axes
+            .values()
+            .try_fold(1_usize, |count, choices: &Vec<Choice>| {
+                count
+                    .checked_mul(choices.len())
+                    .filter(|count| *count <= MAX_COMBINATIONS)
+            });
+        if count.is_none() {
+            let message = format!("the axes make more than {MAX_COMBINATIONS} combinations");
+            return Err(Fault::at(["axes"], message));
         }
         Ok(Axes { axes })
     }
@@ -200,6 +214,18 @@ mod tests {
 
     fn axes(text: &str) -> Result<Axes, Fault> {
         Axes::parse(&text.parse::<toml::Table>().unwrap())
+    }
+
+    #[test]
+    fn too_many_combinations_are_refused() {
+        let values = format!("[{}]", vec!["1"; 1000].join(","));
+        let axis = |name| format!("{name} = {values}\n");
+        let text: String = ["a", "b", "c", "d", "e", "f", "g"]
+            .into_iter()
+            .map(axis)
+            .collect();
+        let fault = axes(&text).unwrap_err();
+        assert_eq!(fault.message, "the axes make more than 100000 combinations");
     }
 
     #[test]

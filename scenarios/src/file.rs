@@ -96,7 +96,7 @@ impl FileSpec {
     /// The typed file; `number` is its place in the fixture, from 1.
     fn build(&self, level: Level, number: u32) -> Result<CaseFile, (&'static str, String)> {
         let content = self.content().map_err(|message| ("", message))?;
-        let state = State::of(level, number);
+        let state = State::of(level, number, &content);
         let owner = match &self.owner {
             Some(text) => Owner::parse(text)
                 .ok_or_else(|| ("owner", format!("`{text}` is not of the form uid:gid")))?,
@@ -136,8 +136,15 @@ struct State {
 impl State {
     /// Label cases give every file an owner and a label of its own, so that a file
     /// restored to another file's state is noticed. Other levels need files that a
-    /// reader without privileges can open.
-    fn of(level: Level, number: u32) -> Self {
+    /// reader without privileges can open. A folder is open to all at every level.
+    fn of(level: Level, number: u32, content: &Content) -> Self {
+        if let Content::Directory(_) = content {
+            return State {
+                owner: Owner { uid: 0, gid: 0 },
+                mode: 0o755,
+                label: None,
+            };
+        }
         if level != Level::Label {
             return State {
                 owner: Owner { uid: 0, gid: 0 },

@@ -265,7 +265,7 @@ impl Scenario {
             Level::Label => Ask::Label(LabelAsk {
                 xml: xml(&body.domain)?,
                 config: LabelConfig::try_from(body.config).map_err(|f| f.inside(["config"]))?,
-                steps: body.steps.unwrap_or_else(|| vec![Step::Start, Step::Stop]),
+                steps: steps(body.steps)?,
             }),
         })
     }
@@ -290,6 +290,19 @@ fn typed_key<T: serde::de::DeserializeOwned>(body: &Table, key: &str) -> Result<
         .clone()
         .try_into()
         .map_err(|error: toml::de::Error| Fault::at([key], error.message()))
+}
+
+/// The steps, each at most once: a matrix has one cell for each.
+fn steps(given: Option<Vec<Step>>) -> Result<Vec<Step>, Fault> {
+    let steps = given.unwrap_or_else(|| vec![Step::Start, Step::Stop]);
+    let repeated = (1..steps.len()).any(|index| steps[..index].contains(&steps[index]));
+    if steps.is_empty() || repeated {
+        return Err(Fault::at(
+            ["steps"],
+            "a case has at least one step, and each one once",
+        ));
+    }
+    Ok(steps)
 }
 
 fn image(

@@ -92,6 +92,12 @@ fn the_good_scenario_gives_its_cases() {
     "{ mode = \"0600\" }",
     "10:1: say what the file holds"
 )]
+#[case::no_steps("[axes]", "steps = []\n[axes]", "5:1: a case has at least one step")]
+#[case::a_step_twice(
+    "[axes]",
+    "steps = [\"start\", \"start\"]\n[axes]",
+    "5:1: a case has at least one step"
+)]
 #[case::broken_toml("[files]", "[files", "8:7: ")]
 fn a_fault_is_named_with_its_line(#[case] from: &str, #[case] to: &str, #[case] message: &str) {
     let text = GOOD.replacen(from, to, 1);
