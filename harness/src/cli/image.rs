@@ -8,10 +8,11 @@ use qconform_reports::text::printable;
 use super::error::Failure;
 use super::{Exit, input, json_line};
 use crate::reference::chain::policy::Follow;
-use crate::reference::chain::{self, ChainReport, ErrorReport};
+use crate::reference::chain::{self, ChainReport};
 use crate::reference::domain::Domain;
 use crate::reference::format::Format;
 use crate::reference::inspection::Inspection;
+use crate::reference::report::ErrorReport;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct InspectArgs {

@@ -7,10 +7,11 @@ use qconform_reports::text::printable;
 
 use super::error::Failure;
 use super::{Exit, image, input, json_line};
+use crate::reference::chain;
 use crate::reference::chain::policy::Follow;
-use crate::reference::chain::{self, ErrorReport};
 use crate::reference::domain::Domain;
 use crate::reference::label::{self, Config, PlanReport};
+use crate::reference::report::ErrorReport;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {

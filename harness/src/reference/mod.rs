@@ -15,4 +15,5 @@ pub mod label;
 pub mod layout;
 pub mod probe;
 pub mod read;
+pub mod report;
 pub mod violation;

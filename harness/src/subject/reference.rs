@@ -11,12 +11,13 @@ use super::{
 };
 use crate::observe::hex;
 use crate::reference::chain::policy::{Follow, Literal};
-use crate::reference::chain::{Chain, ErrorReport, Resolver};
+use crate::reference::chain::{Chain, Resolver};
 use crate::reference::domain::Domain;
 use crate::reference::format::Format;
 use crate::reference::inspection::Inspection;
 use crate::reference::label::{self, Config, Namespace, Plan, Running};
 use crate::reference::read;
+use crate::reference::report::ErrorReport;
 
 /// The reference system with what it remembers between steps.
 #[derive(Debug, Default)]

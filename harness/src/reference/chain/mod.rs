@@ -20,7 +20,7 @@ use serde::Serialize;
 pub use error::{ChainClass, ChainError};
 pub use identity::Identity;
 pub use policy::ResolvePolicy;
-pub use report::{ChainReport, ErrorReport};
+pub use report::ChainReport;
 pub use resolve::Resolver;
 
 use super::bytes::Name;

@@ -5,18 +5,10 @@ use serde::Serialize;
 use super::{Access, Chain, ChainError, ChainFile, Origin, Role};
 use crate::reference::domain::DomainError;
 use crate::reference::format::Format;
-use crate::reference::violation::FileViolation;
+use crate::reference::report::{ErrorReport, Report};
 
-/// A chain in the shape of `chain --json`; a refused chain has an error and no files.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct ChainReport {
-    /// One object for each use of each file.
-    pub files: Vec<ChainFileReport>,
-    /// What is odd and accepted.
-    pub violations: Vec<FileViolation>,
-    /// Why the chain is refused.
-    pub error: Option<ErrorReport>,
-}
+/// A chain in the shape of `chain --json`.
+pub type ChainReport = Report<ChainFileReport>;
 
 /// One use of one file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -46,19 +38,6 @@ pub struct NameReport {
     pub name: String,
     /// The whole payload in hexadecimal.
     pub name_hex: String,
-}
-
-/// Why something is refused.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct ErrorReport {
-    /// The class.
-    pub class: &'static str,
-    /// A lowercase fragment.
-    pub message: String,
-    /// The file that it is about, if it is about one.
-    pub path: Option<String>,
-    /// Where in that file, in bytes.
-    pub offset: Option<u64>,
 }
 
 impl From<&ChainError> for ErrorReport {
@@ -92,18 +71,6 @@ impl From<&Result<Chain, ChainError>> for ChainReport {
                 error: None,
             },
             Err(error) => Self::refused(error.into()),
-        }
-    }
-}
-
-impl ChainReport {
-    /// A report that has nothing but an error.
-    #[must_use]
-    pub fn refused(error: ErrorReport) -> Self {
-        Self {
-            files: Vec::new(),
-            violations: Vec::new(),
-            error: Some(error),
         }
     }
 }

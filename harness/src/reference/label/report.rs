@@ -4,19 +4,11 @@ use serde::Serialize;
 
 use super::config::Owner;
 use super::plan::{Plan, PlanError, PlanRow};
-use crate::reference::chain::{ErrorReport, Role};
-use crate::reference::violation::FileViolation;
+use crate::reference::chain::Role;
+use crate::reference::report::{ErrorReport, Report};
 
-/// A plan in the shape of `plan --json`; a refused domain has an error and no files.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct PlanReport {
-    /// One object for each use of each file.
-    pub files: Vec<PlanFileReport>,
-    /// What is odd and accepted.
-    pub violations: Vec<FileViolation>,
-    /// Why the domain is refused.
-    pub error: Option<ErrorReport>,
-}
+/// A plan in the shape of `plan --json`.
+pub type PlanReport = Report<PlanFileReport>;
 
 /// What a start would do to one file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -35,18 +27,6 @@ pub struct PlanFileReport {
     pub restore: bool,
     /// Why, in a few words.
     pub reason: String,
-}
-
-impl PlanReport {
-    /// A report that has nothing but an error.
-    #[must_use]
-    pub fn refused(error: ErrorReport) -> Self {
-        Self {
-            files: Vec::new(),
-            violations: Vec::new(),
-            error: Some(error),
-        }
-    }
 }
 
 impl From<&Result<Plan, PlanError>> for PlanReport {
