@@ -5,6 +5,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "common/needs.rs"]
+mod needs;
+
 use std::fs;
 use std::os::unix::fs::chown;
 use std::path::Path;
@@ -37,32 +40,10 @@ fn main() -> ExitCode {
 
 /// Why the test can't be run here; an error instead where it is required.
 fn missing() -> Option<String> {
-    let required = std::env::var("QCONFORM_REQUIRE").unwrap_or_default();
-    let required = |name: &str| required.split(',').any(|word| word == name);
-    if which::which("qemu-img").is_err() {
-        assert!(!required("qemu"), "qemu-img is required and not installed");
-        return Some("qemu-img is not installed".to_owned());
-    }
-    let capabilities = sandbox::capabilities(&settings()).unwrap();
-    let needed = [
-        "id-range",
-        "chown",
-        "selinux-xattr",
-        "security-xattr",
-        "no-selinux-kernel",
-    ];
-    let missing = capabilities
-        .iter()
-        .find(|c| needed.contains(&c.name) && !c.present)?;
-    assert!(
-        !required(missing.name),
-        "{} is required and missing",
-        missing.name
-    );
-    Some(format!(
-        "this machine lacks {}: {}",
-        missing.name, missing.detail
-    ))
+    let qemu_img = which::which("qemu-img")
+        .err()
+        .map(|error| format!("qemu-img: {error}"));
+    needs::or_skip("qemu", qemu_img).or_else(needs::or_skip_labelling)
 }
 
 fn settings() -> Settings {

@@ -1,10 +1,11 @@
 //! What a subject can do to its worker and its surroundings. The worker is this test program executed again.
 #![allow(clippy::unwrap_used)]
 
+#[path = "common/ordinary_user.rs"]
+mod ordinary_user;
+
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
-use std::os::unix::process::CommandExt;
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use libtest_mimic::{Arguments, Failed, Trial};
@@ -369,21 +370,8 @@ fn nothing_is_confined_outside_a_worker() -> Result<(), Failed> {
 
 /// Root runs the rest once more as somebody else.
 fn an_ordinary_user_can_confine_too() -> Result<(), Failed> {
-    if !rustix::process::geteuid().is_root() {
-        return Ok(());
+    match ordinary_user::fails() {
+        None => Ok(()),
+        Some(output) => Err(output.into()),
     }
-    let folder = tempfile::tempdir_in("/tmp").unwrap();
-    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
-    let copy = folder.path().join("copy");
-    fs::copy(std::env::current_exe().unwrap(), &copy).unwrap();
-    let output = Command::new(&copy)
-        .uid(12_345)
-        .gid(12_345)
-        .current_dir("/")
-        .output()
-        .unwrap();
-    that(
-        output.status.success(),
-        &String::from_utf8_lossy(&output.stdout),
-    )
 }

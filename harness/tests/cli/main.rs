@@ -6,6 +6,8 @@ mod bad_input;
 mod describe;
 mod generate;
 mod kill;
+#[path = "../common/needs.rs"]
+mod needs;
 mod real_input;
 mod run;
 
@@ -71,15 +73,12 @@ fn qconform<S: AsRef<OsStr>>(dir: &Path, args: &[S]) -> Ran {
 
 /// Whether a test that needs `name` can run; says why not, or fails where it is required.
 fn has(name: &str, present: bool) -> bool {
-    if !present {
-        let required = std::env::var("QCONFORM_REQUIRE").unwrap_or_default();
-        assert!(
-            !required.split(',').any(|word| word == name),
-            "required and missing: {name}"
-        );
-        println!("skipped: {name} is missing");
+    let missing = (!present).then(|| format!("{name} is missing"));
+    let reason = needs::or_skip(name, missing);
+    if let Some(reason) = &reason {
+        println!("skipped: {reason}");
     }
-    present
+    reason.is_none()
 }
 
 /// Whether workers of the sandbox can be made, with several ids.

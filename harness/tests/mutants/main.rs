@@ -6,6 +6,8 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod mutant;
+#[path = "../common/needs.rs"]
+mod needs;
 mod unruly;
 
 use std::process::ExitCode;
@@ -32,7 +34,7 @@ fn main() -> ExitCode {
     let mut service = Service::new(&registry);
     sandbox::run_if_worker(&mut |request| service.serve(request));
     let arguments = Arguments::from_args();
-    if let Some(reason) = missing() {
+    if let Some(reason) = needs::or_skip_labelling() {
         println!("skipped: {reason}");
         return ExitCode::SUCCESS;
     }
@@ -63,29 +65,6 @@ fn registry(name: &str) -> Option<Box<dyn Subject>> {
         ))),
         _ => subject::built_in(name),
     }
-}
-
-/// Why label cases can't be run here; an error instead where they are required.
-fn missing() -> Option<String> {
-    let settings = sandbox::Settings::new(sandbox::IdMap::choose().unwrap());
-    let capabilities = sandbox::capabilities(&settings).unwrap();
-    let needed = [
-        "id-range",
-        "chown",
-        "selinux-xattr",
-        "security-xattr",
-        "no-selinux-kernel",
-    ];
-    let missing = capabilities
-        .iter()
-        .find(|c| needed.contains(&c.name) && !c.present)?;
-    let reason = format!("this machine lacks {}: {}", missing.name, missing.detail);
-    let required = std::env::var("QCONFORM_REQUIRE").unwrap_or_default();
-    assert!(
-        !required.split(',').any(|name| name == missing.name),
-        "required: {reason}"
-    );
-    Some(reason)
 }
 
 /// The levels at which the mutants can be seen.
