@@ -1,23 +1,18 @@
 //! What a start does to files, and what a stop gives back.
 
-use std::cell::Cell;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::Path;
 
 use proptest::prelude::*;
 use qconform::reference::chain::policy::Follow;
 use qconform::reference::chain::resolve;
-use qconform::reference::label::dac::Dac;
-use qconform::reference::label::selinux::Selinux;
-use qconform::reference::label::target::Target;
-use qconform::reference::label::{
-    Config, Driver, DriverError, Namespace, Plan, Running, RunningFile, abort, attach, plan, start,
-    start_with, stop,
-};
-use rstest::rstest;
-use rustix::fs::{IFlags, XattrFlags};
+use qconform::reference::label::{Config, Namespace, Plan, Running, attach, plan, start, stop};
+use rustix::fs::XattrFlags;
 
 use crate::lab::{Lab, disk, disk_with};
+
+mod failed;
+mod refused;
 
 const FILES: [&str; 4] = ["overlay.qcow2", "overlay.raw", "base.qcow2", "base.raw"];
 
@@ -249,133 +244,6 @@ fn a_disk_that_needs_a_file_of_its_own_domain_otherwise_is_not_attached() {
     assert_eq!(states(&lab), during);
 }
 
-/// A driver that fails at one of its changes, or takes the whole relabeller with it.
-#[derive(Debug)]
-struct Failing<D> {
-    inner: D,
-    successes: Cell<u32>,
-    kills: bool,
-}
-
-impl<D> Failing<D> {
-    fn new(inner: D, successes: u32, kills: bool) -> Self {
-        let successes = Cell::new(successes);
-        Self {
-            inner,
-            successes,
-            kills,
-        }
-    }
-}
-
-impl<D: Driver> Driver for Failing<D> {
-    fn name(&self) -> &'static str {
-        self.inner.name()
-    }
-
-    fn wanted(&self, file: &RunningFile) -> Option<String> {
-        self.inner.wanted(file)
-    }
-
-    fn current(&self, target: &Target) -> Result<Option<String>, DriverError> {
-        self.inner.current(target)
-    }
-
-    fn set(&self, target: &Target, state: Option<&str>) -> Result<(), DriverError> {
-        let left = self.successes.replace(self.successes.get().wrapping_sub(1));
-        match (left, self.kills) {
-            (0, true) => std::panic::resume_unwind(Box::new("killed")),
-            (0, false) => Err(DriverError::BadState("injected".to_owned())),
-            _ => self.inner.set(target, state),
-        }
-    }
-}
-
-#[rstest]
-fn a_failed_start_leaves_no_trace(#[values(0, 1, 2, 3)] successes: u32) {
-    let Some(lab) = lab() else { return };
-    let before = states(&lab);
-    let failing = Failing::new(Selinux, successes, false);
-    let drivers: [&dyn Driver; 2] = [&Dac, &failing];
-    let error = start_with(&overlay_plan(&lab), &config(), "one", &drivers).unwrap_err();
-    assert_eq!(
-        (error.class.as_str(), error.left_behind),
-        ("refused", vec![])
-    );
-    assert_eq!(states(&lab), before);
-}
-
-#[test]
-fn a_failed_start_keeps_what_another_domain_uses() {
-    let Some(lab) = lab() else { return };
-    let readonly = plan_with(&lab, &disk_with("base.qcow2", "", "<readonly/>"), &config());
-    let other = start(&readonly, &config(), "other").unwrap();
-    // The file in use comes first, so its record has changed when the start fails.
-    let disks = disk_with("base.qcow2", "", "<readonly/>").replace("vda", "vdb");
-    let both = plan_with(&lab, &(disks + &disk("overlay.qcow2")), &config());
-    let during = states(&lab);
-    let failing = Failing::new(Selinux, 1, false);
-    let drivers: [&dyn Driver; 2] = [&Dac, &failing];
-    start_with(&both, &config(), "one", &drivers).unwrap_err();
-    assert_eq!(states(&lab), during);
-    assert_eq!(stop(&other).errors, []);
-}
-
-#[rstest]
-#[case::with_records(true)]
-#[case::without_records(false)]
-fn an_aborted_start_gives_back_kept_kinds_too(#[case] remember: bool) {
-    let Some(lab) = lab() else { return };
-    let before = states(&lab);
-    let config = Config {
-        remember,
-        ..config()
-    };
-    let running = start(
-        &plan_with(&lab, &disk("overlay.qcow2"), &config),
-        &config,
-        "one",
-    )
-    .unwrap();
-    assert_eq!(abort(&running).errors, []);
-    assert_eq!(states(&lab), before);
-}
-
-#[rstest]
-fn a_start_killed_before_any_change_is_cleaned_up_from_the_plan_alone(
-    #[values(0, 1, 2, 3, 4)] successes: u32,
-    #[values(true, false)] owner: bool,
-) {
-    let Some(lab) = lab() else { return };
-    let before = states(&lab);
-    let plan = overlay_plan(&lab);
-    let (dac, selinux) = (
-        Failing::new(Dac, successes, true),
-        Failing::new(Selinux, successes, true),
-    );
-    let drivers: [&dyn Driver; 2] = if owner {
-        [&dac, &Selinux]
-    } else {
-        [&Dac, &selinux]
-    };
-    // An unwinding stands for the kill: nothing of the start's own cleaning up runs.
-    let start = || start_with(&plan, &config(), "one", &drivers).map(drop);
-    let killed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(start)).is_err();
-    assert_eq!(killed, successes < 4);
-    assert_eq!(abort(&Running::of(&plan, &config(), "one")).errors, []);
-    assert_eq!(states(&lab), before);
-}
-
-#[test]
-fn a_start_after_a_killed_one_still_knows_the_original_state() {
-    let Some(lab) = lab() else { return };
-    let before = states(&lab);
-    drop(start(&overlay_plan(&lab), &config(), "one").unwrap());
-    let running = start(&overlay_plan(&lab), &config(), "one").unwrap();
-    assert_eq!(stop(&running).errors, []);
-    assert_eq!(states(&lab)[..2], before[..2]);
-}
-
 #[test]
 fn users_of_an_earlier_boot_are_gone_and_the_original_state_is_not() {
     let Some(lab) = lab() else { return };
@@ -488,107 +356,6 @@ fn of_two_domains_that_start_at_once_and_want_different_labels_one_wins() {
     assert_eq!(running.len(), 1);
     assert_eq!(stop(running[0]).errors, []);
     assert_eq!(states(&lab)[..2], before[..2]);
-}
-
-#[test]
-fn a_refused_chown_is_an_error_that_names_the_file_and_the_ids() {
-    let Some(lab) = lab() else { return };
-    let before = states(&lab);
-    let path = lab.path("base.raw");
-    let file = std::fs::File::open(&path).unwrap();
-    let flags = rustix::fs::ioctl_getflags(&file).unwrap();
-    // Not even root may change an immutable file.
-    if rustix::fs::ioctl_setflags(&file, flags | IFlags::IMMUTABLE).is_err() {
-        return println!("skipped: files can't be made immutable here");
-    }
-    let result = start(&overlay_plan(&lab), &config(), "one");
-    rustix::fs::ioctl_setflags(&file, flags).unwrap();
-    let error = result.unwrap_err();
-    assert_eq!((error.class.as_str(), &error.path), ("refused", &path));
-    assert!(error.to_string().contains("64055:64055"), "{error}");
-    assert_eq!(error.left_behind, Vec::<String>::new());
-    assert_eq!(states(&lab), before);
-}
-
-#[test]
-fn a_malformed_record_is_an_error_and_nothing_changes() {
-    let Some(lab) = lab() else { return };
-    let path = lab.path("base.raw");
-    rustix::fs::setxattr(&path, "security.qconform.dac", b"{}", XattrFlags::empty()).unwrap();
-    let before = states(&lab);
-    let error = start(&overlay_plan(&lab), &config(), "one").unwrap_err();
-    assert_eq!(error.class.as_str(), "record");
-    assert_eq!(states(&lab), before);
-}
-
-#[rstest]
-#[case::other_file(false)]
-#[case::symbolic_link(true)]
-fn a_file_that_was_replaced_since_the_plan_is_refused(#[case] link: bool) {
-    let Some(lab) = lab() else { return };
-    let plan = overlay_plan(&lab);
-    std::fs::rename(lab.path("overlay.raw"), lab.path("aside")).unwrap();
-    lab.data("bystander");
-    match link {
-        true => std::os::unix::fs::symlink("aside", lab.path("overlay.raw")).unwrap(),
-        false => std::fs::rename(lab.path("bystander"), lab.path("overlay.raw")).unwrap(),
-    }
-    let before = (states(&lab), state(&lab.path("aside")));
-    let error = start(&plan, &config(), "one").unwrap_err();
-    assert_eq!(error.class.as_str(), "changed");
-    assert_eq!((states(&lab), state(&lab.path("aside"))), before);
-}
-
-#[rstest]
-#[case::set_user_id(0o4755, false)]
-#[case::set_group_id(0o2755, false)]
-#[case::capabilities(0o600, true)]
-fn a_privileged_file_is_refused_because_a_chown_would_strip_it(
-    #[case] mode: u32,
-    #[case] capabilities: bool,
-) {
-    let Some(lab) = lab() else { return };
-    let path = lab.path("base.raw");
-    std::fs::set_permissions(&path, PermissionsExt::from_mode(mode)).unwrap();
-    if capabilities {
-        // Version 2, effective, CAP_NET_RAW permitted.
-        let value = [[1, 0, 0, 2, 0, 0x20, 0, 0].as_slice(), &[0; 12]].concat();
-        rustix::fs::setxattr(&path, "security.capability", &value, XattrFlags::empty()).unwrap();
-    }
-    let before = owners(&lab);
-    let error = start(&overlay_plan(&lab), &config(), "one").unwrap_err();
-    assert_eq!(error.class.as_str(), "privileged-file");
-    assert_eq!(owners(&lab), before);
-    assert_eq!(std::fs::metadata(&path).unwrap().mode() & 0o7777, mode);
-    assert_eq!(record(&path, "dac"), None);
-}
-
-#[test]
-fn a_file_whose_lock_somebody_holds_is_not_labelled_but_is_given_back() {
-    let Some(lab) = lab() else { return };
-    let before = states(&lab);
-    let running = start(&overlay_plan(&lab), &config(), "one").unwrap();
-    let held = std::fs::File::open(lab.path("overlay.raw")).unwrap();
-    rustix::fs::flock(&held, rustix::fs::FlockOperation::LockExclusive).unwrap();
-    let stopped = stop(&running);
-    assert_eq!(stopped.errors, []);
-    assert_eq!(stopped.violations[0].requirement, "label.lock");
-    assert_eq!(states(&lab)[..2], before[..2]);
-    let error = start(&overlay_plan(&lab), &config(), "one").unwrap_err();
-    assert_eq!(error.class.as_str(), "busy");
-    assert_eq!(states(&lab)[..2], before[..2]);
-}
-
-#[test]
-fn a_missing_file_does_not_keep_the_others_from_coming_back() {
-    let Some(lab) = lab() else { return };
-    let before = states(&lab);
-    let running = start(&overlay_plan(&lab), &config(), "one").unwrap();
-    std::fs::remove_file(lab.path("overlay.qcow2")).unwrap();
-    let stopped = stop(&running);
-    assert_eq!(stopped.errors, []);
-    assert_eq!(stopped.violations[0].requirement, "label.file-kept");
-    assert_eq!(state(&lab.path("overlay.raw")), before[1]);
 }
 
 /// What one domain does with the shared file.
