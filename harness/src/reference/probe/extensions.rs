@@ -28,6 +28,10 @@ impl Extension {
     fn payload(&self) -> u64 {
         self.start + 8
     }
+
+    fn refused(&self, class: Class, message: String) -> ProbeError {
+        ProbeError::new(class, self.start, message)
+    }
 }
 
 /// Walks the area from the end of the header to the backing name or the end of the cluster.
@@ -117,11 +121,7 @@ impl Extensions {
 fn backing_format(reader: &mut Reader<'_>, extension: &Extension) -> Result<Vec<u8>, ProbeError> {
     if extension.length > layout::MAX_BACKING_FORMAT {
         let message = format!("backing format name of {} bytes", extension.length);
-        return Err(ProbeError::new(
-            Class::BackingFormatTooLong,
-            extension.start,
-            message,
-        ));
+        return Err(extension.refused(Class::BackingFormatTooLong, message));
     }
     Ok(reader
         .window
@@ -134,13 +134,7 @@ fn check_crypto(
     fields: &Fields,
     extension: &Extension,
 ) -> Result<(), ProbeError> {
-    let refuse = |message: String| {
-        Err(ProbeError::new(
-            Class::BadCryptoExtension,
-            extension.start,
-            message,
-        ))
-    };
+    let refuse = |message: String| Err(extension.refused(Class::BadCryptoExtension, message));
     if fields.crypt_method != layout::CRYPT_LUKS {
         return refuse("encryption extension without luks encryption".to_owned());
     }
@@ -163,13 +157,7 @@ fn check_bitmaps(
     fields: &Fields,
     extension: &Extension,
 ) -> Result<(), ProbeError> {
-    let refuse = |message: String| {
-        Err(ProbeError::new(
-            Class::BadBitmapsExtension,
-            extension.start,
-            message,
-        ))
-    };
+    let refuse = |message: String| Err(extension.refused(Class::BadBitmapsExtension, message));
     if extension.length != layout::BITMAPS_PAYLOAD {
         return refuse(format!("bitmaps extension of {} bytes", extension.length));
     }
