@@ -164,6 +164,7 @@ fn the_local_store_of_a_network_image_is_part_of_the_chain() {
 #[case::undeclared_data(Sample::new().backing("inner.qcow2"), "", "undeclared-format")]
 #[case::undeclared_backing(Sample::new().backing("chained.qcow2"), "", "undeclared-format")]
 #[case::undeclared_qcow(Sample::new().backing("old.qcow"), "", "unsupported-format")]
+#[case::undeclared_vmdk(Sample::new().backing("old.vmdk"), "", "unsupported-format")]
 #[case::device(Sample::new().data_file("/dev/null"), "", "special-file")]
 #[case::fifo(Sample::new().data_file("fifo"), "", "special-file")]
 #[case::directory(Sample::new().data_file("."), "", "special-file")]
@@ -178,6 +179,7 @@ fn a_chain_that_must_not_be_used_has_a_class(
     lab.image("disk.qcow2", sample)
         .data("disk.raw")
         .image("old.qcow", Sample::new().version(2).patch(4, &[0, 0, 0, 1]))
+        .image("old.vmdk", Sample::new().patch(0, b"KDMV"))
         .image("inner.qcow2", Sample::new().data_file("disk.raw"))
         .image(
             "chained.qcow2",

@@ -102,8 +102,8 @@ impl<'w, 'r> Walk<'w, 'r> {
         }
         let header = (self.resolver.probe)(path, layer.format)
             .map_err(|failure| ChainError::of_probe(path, failure))?;
-        if header.format == Format::Qcow {
-            return unsupported(path, header.format);
+        if let format @ (Format::Qcow | Format::Chained(_)) = header.format {
+            return unsupported(path, format);
         }
         // A guest that once had this file as a raw disk could have written any header into it.
         let names_a_file = header.backing.is_some() || header.data_file.is_some();

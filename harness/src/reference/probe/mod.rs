@@ -99,8 +99,22 @@ pub fn probe(source: &impl ReadAt, format: Option<Format>) -> Result<Header, Pro
     }
 }
 
+/// How other formats that can name a backing image begin. A file that begins so is no raw
+/// leaf of a chain, although nothing more of it is read.
+const CHAINED: [(&[u8], &str); 4] = [
+    (b"QED\0", "qed"),
+    (b"KDMV", "vmdk"),
+    (b"# Disk DescriptorFile", "vmdk"),
+    (b"OOOM", "cow"),
+];
+
 fn recognise(window: &mut Window<'_>) -> Result<Format, ProbeError> {
     if window.slice(0, 4)? != layout::MAGIC {
+        for (magic, name) in CHAINED {
+            if window.slice(0, magic.len() as u64)? == magic {
+                return Ok(Format::Chained(name));
+            }
+        }
         return Ok(Format::Raw);
     }
     Ok(match window.u32(layout::VERSION)? {
