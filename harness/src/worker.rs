@@ -156,8 +156,8 @@ fn make(case: &CaseOrder, dir: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Gives a file the state that the case starts from. The owner comes last: the owner's
-/// change would clear set-id bits, so those are set after it.
+/// Gives a file the state that the case starts from. The mode comes after the owner,
+/// because a change of owner clears set-id bits.
 fn dress(path: &Path, file: &CaseFile) -> io::Result<()> {
     if let Some(label) = &file.label {
         observe::set_attribute(path, SELINUX, format!("{label}\0").as_bytes())?;
