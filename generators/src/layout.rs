@@ -109,11 +109,18 @@ pub mod extension {
     pub const BITMAPS: u32 = 0x2385_2875;
 }
 
-/// Entries of the L1, L2 and refcount tables: 8 bytes each.
+/// Entries of the L1, L2 and refcount tables.
 /// Specification: Cluster mapping; Host cluster management.
 pub mod entry {
     /// Length of an L1, a standard L2 or a refcount table entry in bytes.
     pub const LENGTH: u64 = 8;
+    /// Length of an extended L2 entry in bytes: a standard one, then 32 bits that say which
+    /// subclusters read as zeros, then 32 bits that say which are allocated.
+    pub const EXTENDED_LENGTH: u64 = 16;
+    /// Subclusters in a cluster.
+    pub const SUBCLUSTERS: u32 = 32;
+    /// What compressed streams are counted in, in bytes.
+    pub const SECTOR: u64 = 512;
     /// Bit 63 of L1 and L2 entries: the refcount is exactly one.
     pub const COPIED: u64 = 1 << 63;
     /// Bit 62 of an L2 entry: the cluster is compressed.
@@ -124,6 +131,39 @@ pub mod entry {
     pub const OFFSET_MASK: u64 = 0x00ff_ffff_ffff_fe00;
     /// Bits 9 to 63 of a refcount table entry: the block's offset in bytes.
     pub const REFCOUNT_BLOCK_MASK: u64 = 0xffff_ffff_ffff_fe00;
+}
+
+/// An entry of the snapshot table: fields, extra data, id, name, padding.
+/// Specification: Snapshots.
+pub mod snapshot {
+    /// Length of the fields in front of the extra data in bytes.
+    pub const LENGTH: usize = 40;
+    /// Entries are padded to a multiple of this many bytes.
+    pub const ALIGNMENT: usize = 8;
+}
+
+/// An entry of the bitmap directory: fields, extra data, name, padding. Specification: Bitmaps.
+pub mod bitmap {
+    /// Length of the fields in front of the extra data in bytes.
+    pub const LENGTH: usize = 24;
+    /// Entries are padded to a multiple of this many bytes.
+    pub const ALIGNMENT: usize = 8;
+    /// Flag bit 0: the bitmap was not stored properly.
+    pub const IN_USE: u32 = 1 << 0;
+    /// Flag bit 1: the bitmap records writes from the moment the image is opened.
+    pub const AUTO: u32 = 1 << 1;
+    /// The only type there is.
+    pub const TYPE_DIRTY_TRACKING: u8 = 1;
+    /// A bitmap table entry for a cluster of ones, which has no offset.
+    pub const TABLE_ONES: u64 = 1;
+}
+
+/// Methods of encryption in the header. Specification: Header, crypt_method.
+pub mod crypt {
+    /// AES-CBC with a key from the passphrase itself.
+    pub const AES: u32 = 1;
+    /// LUKS, with a header that the crypto extension points to.
+    pub const LUKS: u32 = 2;
 }
 
 /// What a field may hold, by the specification or, where that is silent, by QEMU.
@@ -144,6 +184,18 @@ pub mod limit {
     pub const REFCOUNT_ORDER_MAX: u32 = 6;
     /// The `refcount_order` of version 2 and of every image that QEMU makes by default.
     pub const REFCOUNT_ORDER_DEFAULT: u32 = 4;
+    /// Smallest `cluster_bits` with extended L2 entries: subclusters of 512 bytes.
+    pub const EXTENDED_CLUSTER_BITS_MIN: u32 = 14;
+    /// Length of the name of a feature bit in bytes. Specification: Feature name table.
+    pub const FEATURE_NAME_LENGTH: usize = 46;
+    /// Longest name of a bitmap in bytes that QEMU opens.
+    pub const BITMAP_NAME_LENGTH_MAX: usize = 1023;
+    /// Granularities of bitmaps as powers of two that QEMU opens.
+    pub const BITMAP_GRANULARITY_BITS: std::ops::RangeInclusive<u32> = 9..=31;
+    /// Most bytes that the bits of a bitmap may take in QEMU.
+    pub const BITMAP_BYTES_MAX: u64 = 512 << 20;
+    /// Most extra data of a snapshot in bytes that QEMU opens.
+    pub const SNAPSHOT_EXTRA_LENGTH_MAX: u32 = 1024;
     /// Most internal snapshots that QEMU opens.
     pub const SNAPSHOTS_MAX: u32 = 65_536;
 }

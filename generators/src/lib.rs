@@ -6,13 +6,13 @@
 //! decide anything, and nothing here knows what a reader of the files should make of them.
 //!
 //! ```
-//! use qconform_generators::recipe::{Content, Qcow2, Raw, Recipe};
+//! use qconform_generators::recipe::{Qcow2, Raw, Recipe};
 //! use qconform_generators::{fixture, marker::Marker};
 //!
 //! let image = Qcow2 { data_file: Some("disk.raw".into()), ..Qcow2::default() };
 //! let mut recipe = Recipe::default();
-//! recipe.files.insert("disk.qcow2".into(), Content::Qcow2(image));
-//! recipe.files.insert("disk.raw".into(), Content::Raw(Raw::default()));
+//! recipe.files.insert("disk.qcow2".into(), image.into());
+//! recipe.files.insert("disk.raw".into(), Raw::default().into());
 //!
 //! let parent = tempfile::tempdir()?;
 //! let folder = parent.path().join("fixture");
@@ -24,6 +24,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+pub mod defect;
 pub mod fixture;
 pub mod layout;
 pub mod manifest;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use qconform_generators::recipe::{Content, Directory, Fifo, Qcow2, Raw, Symlink};
+use qconform_generators::recipe::{Content, Directory, Fifo, HardLink, Qcow2, Raw, Symlink};
 use serde::{Deserialize, Serialize};
 
 use crate::error::Fault;
@@ -60,11 +60,12 @@ pub type CaseFiles = BTreeMap<String, CaseFile>;
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub(crate) struct FileSpec {
-    qcow2: Option<Qcow2>,
+    qcow2: Option<Box<Qcow2>>,
     raw: Option<Raw>,
     symlink: Option<Symlink>,
     directory: Option<Directory>,
     fifo: Option<Fifo>,
+    hard_link: Option<HardLink>,
     owner: Option<String>,
     mode: Option<String>,
     label: Option<String>,
@@ -82,13 +83,16 @@ impl FileSpec {
             self.symlink.clone().map(Content::Symlink),
             self.directory.clone().map(Content::Directory),
             self.fifo.clone().map(Content::Fifo),
+            self.hard_link.clone().map(Content::HardLink),
         ];
         let mut given = contents.into_iter().flatten();
         match (given.next(), given.next()) {
             (Some(content), None) => Ok(content),
-            (None, _) => {
-                Err("say what the file holds: qcow2, raw, symlink, directory or fifo".to_owned())
-            }
+            (None, _) => Err(
+                "say what the file holds: qcow2, raw, symlink, directory, fifo or \
+                 hard-link"
+                    .to_owned(),
+            ),
             (Some(_), Some(_)) => Err("a file holds one thing only".to_owned()),
         }
     }

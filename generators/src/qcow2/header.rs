@@ -1,113 +1,386 @@
 //! Bytes of the first cluster: header, extensions, backing name.
+//!
+//! A [`Draft`] holds every field as it will be written. It is right when it is made from a plan;
+//! defects change it before it becomes bytes.
 
-use crate::layout::{MAGIC, autoclear, extension, header as field, incompatible, limit};
-use crate::qcow2::Names;
-use crate::qcow2::plan::Plan;
-use crate::recipe::{Qcow2, RecipeError};
+use super::plan::Plan;
+use super::{bitmaps, luks, resolve};
+use crate::layout::{
+    MAGIC, autoclear, compatible, crypt, extension, header as field, incompatible, limit,
+};
+use crate::recipe::{
+    Bytes, Compression, Encryption, Extension, FeatureName, Known, Patch, Qcow2, RecipeError,
+};
 
-/// The first cluster without the zeros at its end.
-pub(super) fn first_cluster(
-    file: &str,
-    image: &Qcow2,
-    names: &Names,
-    plan: &Plan,
-) -> Result<Vec<u8>, RecipeError> {
-    let mut bytes = header(image, plan);
-    let cluster_size = plan.cluster_size();
-    let fits = |field, end| {
-        if end <= cluster_size {
-            return Ok(());
-        }
-        Err(RecipeError::DoesNotFit {
-            file: file.to_owned(),
-            field,
-            end,
-            limit: cluster_size,
-        })
-    };
-    let extensions = [
-        (
-            "backing-format",
-            extension::BACKING_FORMAT,
-            &names.backing_format,
-        ),
-        ("data-file", extension::DATA_FILE, &names.data_file),
-    ];
-    for (field, kind, payload) in extensions {
-        let Some(payload) = payload else { continue };
-        push_extension(&mut bytes, kind, payload);
-        // The end marker has to fit behind it.
-        fits(field, bytes.len() + extension::HEAD_LENGTH)?;
-    }
-    push_extension(&mut bytes, extension::END, &[]);
+/// Replaces `{dir}` in file names.
+pub(crate) type Expand<'a> = &'a dyn Fn(&str) -> Vec<u8>;
 
-    if let Some(backing) = &names.backing {
-        let start = bytes.len();
-        bytes.extend_from_slice(backing);
-        fits("backing", bytes.len())?;
-        // Both are at most the cluster size by now.
-        put_u64(&mut bytes, field::BACKING_OFFSET, start as u64);
-        put_u32(&mut bytes, field::BACKING_LENGTH, backing.len() as u32);
-    }
-    Ok(bytes)
+/// Every field of the first cluster, and what is done to the file after it is written.
+#[derive(Clone, Debug)]
+pub(crate) struct Draft {
+    pub(crate) magic: u32,
+    pub(crate) version: u32,
+    /// The backing name; without one its offset and length are 0.
+    pub(crate) backing: Option<Vec<u8>>,
+    /// The name's offset in bytes, if the field does not tell where it is.
+    pub(crate) backing_offset: Option<u64>,
+    /// The name's length in bytes, if the field does not tell it.
+    pub(crate) backing_length: Option<u32>,
+    pub(crate) cluster_bits: u32,
+    pub(crate) size: u64,
+    pub(crate) crypt_method: u32,
+    pub(crate) l1_size: u32,
+    pub(crate) l1_table_offset: u64,
+    pub(crate) refcount_table_offset: u64,
+    pub(crate) refcount_table_clusters: u32,
+    pub(crate) snapshot_count: u32,
+    pub(crate) snapshots_offset: u64,
+    pub(crate) incompatible: u64,
+    pub(crate) compatible: u64,
+    pub(crate) autoclear: u64,
+    pub(crate) refcount_order: u32,
+    /// What the field says; the header's bytes are as many as `written_length`.
+    pub(crate) header_length: u32,
+    pub(crate) written_length: usize,
+    pub(crate) compression_type: u8,
+    /// What stands from byte 112 on.
+    pub(crate) tail: Vec<u8>,
+    pub(crate) extensions: Vec<DraftExtension>,
+    /// Bytes that replace others in the finished file: offset and bytes.
+    pub(crate) patches: Vec<(u64, Vec<u8>)>,
+    /// The file's length in bytes, if it is not the plan's.
+    pub(crate) file_length: Option<u64>,
 }
 
-/// The header alone, without a backing image. What is not set is zero: no encryption, no
-/// snapshots, deflate.
-fn header(image: &Qcow2, plan: &Plan) -> Vec<u8> {
-    let length = match (image.version, image.header_length) {
-        (2, _) => field::LENGTH_V2,
-        (_, None) => field::LENGTH_V3,
-        (_, Some(length)) => length as usize,
-    };
-    let mut bytes = vec![0; length];
-    put_u32(&mut bytes, field::MAGIC, MAGIC);
-    put_u32(&mut bytes, field::VERSION, image.version);
-    put_u32(&mut bytes, field::CLUSTER_BITS, image.cluster_bits);
-    put_u64(&mut bytes, field::SIZE, image.size);
-    put_u32(&mut bytes, field::L1_SIZE, plan.l1_entries);
-    put_u64(&mut bytes, field::L1_TABLE_OFFSET, plan.l1_table());
-    put_u64(
-        &mut bytes,
-        field::REFCOUNT_TABLE_OFFSET,
-        plan.refcount_table(),
-    );
-    put_u32(
-        &mut bytes,
-        field::REFCOUNT_TABLE_CLUSTERS,
-        plan.refcount_table_clusters,
-    );
-    if image.version == 2 {
-        return bytes;
+/// One header extension.
+#[derive(Clone, Debug)]
+pub(crate) struct DraftExtension {
+    pub(crate) kind: u32,
+    /// The length field.
+    pub(crate) length: u32,
+    pub(crate) data: Vec<u8>,
+    /// The option that asks for it.
+    pub(crate) field: &'static str,
+    /// Whether it is meant to be the last, without an end marker behind it.
+    pub(crate) ends_area: bool,
+}
+
+impl DraftExtension {
+    pub(crate) fn new(kind: u32, data: Vec<u8>, field: &'static str) -> DraftExtension {
+        DraftExtension {
+            kind,
+            // Longer payloads have been refused.
+            length: data.len() as u32,
+            data,
+            field,
+            ends_area: false,
+        }
     }
-    let incompatible = if image.uses_data_file() {
-        incompatible::DATA_FILE
-    } else {
-        0
+}
+
+impl Draft {
+    pub(super) fn new(
+        file: &str,
+        image: &Qcow2,
+        plan: &Plan,
+        expand: Expand<'_>,
+    ) -> Result<Draft, RecipeError> {
+        let length = match (image.version, image.header_length) {
+            (2, _) => field::LENGTH_V2,
+            (_, None) => field::LENGTH_V3,
+            (_, Some(length)) => length as usize,
+        };
+        let tail = image.header_tail.as_ref();
+        let patches = image
+            .patches
+            .iter()
+            .map(|Patch { at, bytes }| resolve(file, "patches", bytes).map(|bytes| (*at, bytes)));
+        Ok(Draft {
+            magic: MAGIC,
+            version: image.version,
+            backing: expanded(file, "backing", image.backing.as_ref(), expand)?,
+            backing_offset: None,
+            backing_length: None,
+            cluster_bits: image.cluster_bits,
+            size: image.size,
+            crypt_method: match image.encryption {
+                Encryption::None => 0,
+                Encryption::Aes => crypt::AES,
+                Encryption::Luks => crypt::LUKS,
+            },
+            l1_size: plan.l1_entries,
+            l1_table_offset: plan.l1_table(),
+            refcount_table_offset: plan.refcount_table.offset,
+            // Limited to 8 MiB of clusters.
+            refcount_table_clusters: plan.refcount_table.clusters as u32,
+            // Limited to 65536.
+            snapshot_count: image.snapshots.len() as u32,
+            snapshots_offset: plan.snapshot_table.offset,
+            incompatible: incompatible_bits(image),
+            compatible: flag(image.lazy_refcounts, compatible::LAZY_REFCOUNTS)
+                | bits(&image.compatible_bits),
+            autoclear: autoclear_bits(image),
+            refcount_order: image
+                .refcount_order
+                .unwrap_or(limit::REFCOUNT_ORDER_DEFAULT),
+            // At most a cluster.
+            header_length: length as u32,
+            written_length: length,
+            compression_type: u8::from(image.compression == Compression::Zstd),
+            tail: tail.map_or(Ok(Vec::new()), |tail| resolve(file, "header-tail", tail))?,
+            extensions: extensions(file, image, plan, expand)?,
+            patches: patches.collect::<Result<_, _>>()?,
+            file_length: image.length,
+        })
+    }
+
+    /// The first cluster without the zeros at its end.
+    pub(super) fn bytes(&self, file: &str, cluster_size: usize) -> Result<Vec<u8>, RecipeError> {
+        let mut bytes = self.header();
+        let fits = |field, end| {
+            if end <= cluster_size {
+                return Ok(());
+            }
+            Err(RecipeError::DoesNotFit {
+                file: file.to_owned(),
+                field,
+                end,
+                limit: cluster_size,
+            })
+        };
+        let mut ended = false;
+        for extension in &self.extensions {
+            push_extension(&mut bytes, extension);
+            ended |= extension.kind == extension::END || extension.ends_area;
+            // The end marker has to fit behind it.
+            let marker = if ended { 0 } else { extension::HEAD_LENGTH };
+            fits(extension.field, bytes.len() + marker)?;
+        }
+        if let Some(backing) = &self.backing {
+            let start = bytes.len();
+            bytes.extend_from_slice(backing);
+            fits("backing", bytes.len())?;
+            // Both are at most the cluster size by now.
+            put_u64(&mut bytes, field::BACKING_OFFSET, start as u64);
+            put_u32(&mut bytes, field::BACKING_LENGTH, backing.len() as u32);
+        }
+        if let Some(offset) = self.backing_offset {
+            put_u64(&mut bytes, field::BACKING_OFFSET, offset);
+        }
+        if let Some(length) = self.backing_length {
+            put_u32(&mut bytes, field::BACKING_LENGTH, length);
+        }
+        Ok(bytes)
+    }
+
+    /// The header alone.
+    fn header(&self) -> Vec<u8> {
+        let mut bytes = vec![0; self.written_length];
+        put_u32(&mut bytes, field::MAGIC, self.magic);
+        put_u32(&mut bytes, field::VERSION, self.version);
+        put_u32(&mut bytes, field::CLUSTER_BITS, self.cluster_bits);
+        put_u64(&mut bytes, field::SIZE, self.size);
+        put_u32(&mut bytes, field::CRYPT_METHOD, self.crypt_method);
+        put_u32(&mut bytes, field::L1_SIZE, self.l1_size);
+        put_u64(&mut bytes, field::L1_TABLE_OFFSET, self.l1_table_offset);
+        put_u64(
+            &mut bytes,
+            field::REFCOUNT_TABLE_OFFSET,
+            self.refcount_table_offset,
+        );
+        put_u32(
+            &mut bytes,
+            field::REFCOUNT_TABLE_CLUSTERS,
+            self.refcount_table_clusters,
+        );
+        put_u32(&mut bytes, field::SNAPSHOT_COUNT, self.snapshot_count);
+        put_u64(&mut bytes, field::SNAPSHOTS_OFFSET, self.snapshots_offset);
+        if self.written_length < field::LENGTH_V3_MIN {
+            return bytes;
+        }
+        put_u64(&mut bytes, field::INCOMPATIBLE_FEATURES, self.incompatible);
+        put_u64(&mut bytes, field::COMPATIBLE_FEATURES, self.compatible);
+        put_u64(&mut bytes, field::AUTOCLEAR_FEATURES, self.autoclear);
+        put_u32(&mut bytes, field::REFCOUNT_ORDER, self.refcount_order);
+        put_u32(&mut bytes, field::HEADER_LENGTH, self.header_length);
+        if let Some(byte) = bytes.get_mut(field::COMPRESSION_TYPE) {
+            *byte = self.compression_type;
+        }
+        for (byte, value) in bytes.iter_mut().skip(field::LENGTH_V3).zip(&self.tail) {
+            *byte = *value;
+        }
+        bytes
+    }
+}
+
+/// Every extension in the order in which it is written.
+fn extensions(
+    file: &str,
+    image: &Qcow2,
+    plan: &Plan,
+    expand: Expand<'_>,
+) -> Result<Vec<DraftExtension>, RecipeError> {
+    let placed = |known| image.extensions.contains(&Extension::Known(known));
+    let usual = [
+        Known::BackingFormat,
+        Known::DataFile,
+        Known::Crypto,
+        Known::FeatureNames,
+        Known::Bitmaps,
+    ];
+    let first = usual.into_iter().filter(|known| !placed(*known));
+    let last = (image.end_marker && !placed(Known::End)).then_some(Known::End);
+    let order = first
+        .map(Extension::Known)
+        .chain(image.extensions.iter().cloned())
+        .chain(last.map(Extension::Known));
+    let mut extensions = Vec::new();
+    for one in order {
+        match one {
+            Extension::Known(known) => {
+                extensions.extend(known_extension(file, image, plan, known, expand)?);
+            }
+            Extension::Other(other) => {
+                let data = resolve(file, "extensions", &other.data)?;
+                let mut one = DraftExtension::new(other.kind, data, "extensions");
+                one.length = other.length.unwrap_or(one.length);
+                extensions.push(one);
+            }
+        }
+    }
+    Ok(extensions)
+}
+
+fn known_extension(
+    file: &str,
+    image: &Qcow2,
+    plan: &Plan,
+    known: Known,
+    expand: Expand<'_>,
+) -> Result<Option<DraftExtension>, RecipeError> {
+    let format = image.backing_format.as_ref();
+    let (kind, field, data) = match known {
+        Known::BackingFormat => {
+            let data = format.map(|format| resolve(file, "backing-format", format));
+            let data = data.transpose()?;
+            (extension::BACKING_FORMAT, "backing-format", data)
+        }
+        Known::DataFile => {
+            let data = expanded(file, "data-file", image.data_file.as_ref(), expand)?;
+            (extension::DATA_FILE, "data-file", data)
+        }
+        Known::Crypto => {
+            let used = image.encryption == Encryption::Luks;
+            let data = [plan.luks.offset, luks::LENGTH];
+            let data = used.then(|| data.into_iter().flat_map(u64::to_be_bytes).collect());
+            (extension::CRYPTO, "encryption", data)
+        }
+        Known::FeatureNames => {
+            let data = image.feature_names.as_ref().map(|names| {
+                let known = if names.known { known_names() } else { vec![] };
+                known
+                    .iter()
+                    .chain(&names.more)
+                    .flat_map(feature_name)
+                    .collect()
+            });
+            (extension::FEATURE_NAMES, "feature-names", data)
+        }
+        Known::Bitmaps => {
+            let data = (!image.bitmaps.is_empty()).then(|| bitmaps_payload(image, plan));
+            (extension::BITMAPS, "bitmaps", data)
+        }
+        Known::End => (extension::END, "extensions", Some(Vec::new())),
     };
-    let autoclear = if image.data_file_raw {
-        autoclear::DATA_FILE_RAW
-    } else {
-        0
+    Ok(data.map(|data| DraftExtension::new(kind, data, field)))
+}
+
+/// Specification: Bitmaps extension.
+fn bitmaps_payload(image: &Qcow2, plan: &Plan) -> Vec<u8> {
+    let mut data = Vec::new();
+    data.extend_from_slice(&(image.bitmaps.len() as u32).to_be_bytes());
+    data.extend_from_slice(&0_u32.to_be_bytes());
+    data.extend_from_slice(&bitmaps::directory_length(image).to_be_bytes());
+    data.extend_from_slice(&plan.bitmap_directory.offset.to_be_bytes());
+    data
+}
+
+/// The names that the specification gives to feature bits, in the words that QEMU stores.
+fn known_names() -> Vec<FeatureName> {
+    let names: [(u8, u8, &str); 8] = [
+        (0, 0, "dirty bit"),
+        (0, 1, "corrupt bit"),
+        (0, 2, "external data file"),
+        (0, 3, "compression type"),
+        (0, 4, "extended L2 entries"),
+        (1, 0, "lazy refcounts"),
+        (2, 0, "bitmaps"),
+        (2, 1, "raw external data"),
+    ];
+    let name = |(kind, bit, name): (u8, u8, &str)| FeatureName {
+        kind,
+        bit,
+        name: Bytes::from(name),
     };
-    put_u64(&mut bytes, field::INCOMPATIBLE_FEATURES, incompatible);
-    put_u64(&mut bytes, field::AUTOCLEAR_FEATURES, autoclear);
-    put_u32(
-        &mut bytes,
-        field::REFCOUNT_ORDER,
-        limit::REFCOUNT_ORDER_DEFAULT,
-    );
-    // One of two lengths, or the recipe would have been refused.
-    put_u32(&mut bytes, field::HEADER_LENGTH, length as u32);
+    names.into_iter().map(name).collect()
+}
+
+fn feature_name(feature: &FeatureName) -> Vec<u8> {
+    let mut bytes = vec![feature.kind, feature.bit];
+    let mut name = feature.name.to_bytes();
+    name.resize(limit::FEATURE_NAME_LENGTH, 0);
+    bytes.extend_from_slice(&name);
     bytes
 }
 
-fn push_extension(bytes: &mut Vec<u8>, kind: u32, payload: &[u8]) {
-    bytes.extend_from_slice(&kind.to_be_bytes());
-    // A payload of more than 4 GiB ends far behind the first cluster and is refused for that.
-    bytes.extend_from_slice(&(payload.len() as u32).to_be_bytes());
-    bytes.extend_from_slice(payload);
-    bytes.resize(bytes.len().next_multiple_of(extension::ALIGNMENT), 0);
+fn expanded(
+    file: &str,
+    field: &'static str,
+    name: Option<&Bytes>,
+    expand: Expand<'_>,
+) -> Result<Option<Vec<u8>>, RecipeError> {
+    let Some(name) = name else { return Ok(None) };
+    // The length is checked first, so that expanding a name can't take much memory.
+    super::check_bytes(file, field, name)?;
+    Ok(Some(name.expanded(expand)))
+}
+
+fn incompatible_bits(image: &Qcow2) -> u64 {
+    flag(image.dirty, incompatible::DIRTY)
+        | flag(image.corrupt, incompatible::CORRUPT)
+        | flag(image.uses_data_file(), incompatible::DATA_FILE)
+        | flag(
+            image.compression != Compression::Deflate,
+            incompatible::COMPRESSION_TYPE,
+        )
+        | flag(image.extended_l2, incompatible::EXTENDED_L2)
+        | bits(&image.incompatible_bits)
+}
+
+fn autoclear_bits(image: &Qcow2) -> u64 {
+    let bitmaps = image.bitmaps_bit.unwrap_or(!image.bitmaps.is_empty());
+    flag(bitmaps, autoclear::BITMAPS)
+        | flag(image.data_file_raw, autoclear::DATA_FILE_RAW)
+        | bits(&image.autoclear_bits)
+}
+
+fn flag(set: bool, mask: u64) -> u64 {
+    if set { mask } else { 0 }
+}
+
+/// The numbers have been checked to be less than 64.
+fn bits(numbers: &[u32]) -> u64 {
+    numbers.iter().fold(0, |bits, number| bits | 1 << number)
+}
+
+fn push_extension(bytes: &mut Vec<u8>, extension: &DraftExtension) {
+    bytes.extend_from_slice(&extension.kind.to_be_bytes());
+    bytes.extend_from_slice(&extension.length.to_be_bytes());
+    bytes.extend_from_slice(&extension.data);
+    // Relative to the area's start, since a header's length may be any.
+    let padding =
+        extension.data.len().next_multiple_of(extension::ALIGNMENT) - extension.data.len();
+    bytes.resize(bytes.len() + padding, 0);
 }
 
 fn put_u32(bytes: &mut [u8], at: usize, value: u32) {

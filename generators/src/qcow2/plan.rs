@@ -1,200 +1,405 @@
 //! Decides where everything in an image lies.
 
-use crate::layout::{entry, limit};
-use crate::recipe::{Qcow2, RecipeError, check_populated};
+use std::ops::Range;
 
-/// Most guest clusters that are mapped without being listed: 1 GiB of L2 entries. A recipe is a
-/// few bytes long whatever it asks for, so something has to stand between a wrong digit and a
-/// full disk.
+use super::bitmaps::BitmapPlan;
+use super::luks;
+use super::mapping::{self, Extent, Kind};
+use super::refcounts::{self, Count, Room, Run};
+use super::slots::Slots;
+use super::snapshots;
+use crate::layout::{entry, limit};
+use crate::recipe::{Encryption, Qcow2, RecipeError};
+
+/// Most guest clusters that one state maps: 1 GiB of L2 entries. A recipe is a few bytes long
+/// whatever it asks for, so something has to stand between a wrong digit and a full disk.
 const MAPPED_CLUSTERS_MAX: u64 = (1 << 30) / entry::LENGTH;
 
-/// Which guest clusters have an L2 entry, and where those point. Lists are sorted and hold each
-/// cluster once.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Mapping {
-    /// To clusters of the image itself.
-    Internal(Vec<u64>),
-    /// To the same offset in the data file.
-    DataFile(Vec<u64>),
-    /// To the same offset in the data file, for every guest cluster.
-    WholeDataFile,
+/// Clusters of the file that follow each other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Span {
+    /// Offset in bytes; 0 if there are no clusters.
+    pub(crate) offset: u64,
+    pub(crate) clusters: u64,
 }
 
-/// Cluster counts of every structure, in the order in which they follow each other in the file.
+/// One state of the guest's disk: the active one, or a snapshot with clusters of its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Plan {
-    pub(super) cluster_bits: u32,
-    pub(super) guest_clusters: u64,
-    pub(super) l1_entries: u32,
-    pub(super) refcount_table_clusters: u32,
-    pub(super) refcount_blocks: u64,
-    pub(super) l1_clusters: u64,
-    pub(super) l2_tables: u64,
-    pub(super) data_clusters: u64,
-    pub(super) mapping: Mapping,
+pub(crate) struct View {
+    pub(super) extents: Vec<Extent>,
+    /// Every L1 table that leads to it: its own, and those of snapshots that share it.
+    pub(super) l1_tables: Vec<Span>,
+    pub(crate) l2_tables: Span,
+    pub(crate) data: Span,
+    pub(super) slots: Slots,
+    /// The name that its marker stands for, if not the file's.
+    pub(super) marker: Option<String>,
+}
+
+/// Offsets and sizes of every structure, in the order in which they follow each other.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Plan {
+    pub(crate) cluster_bits: u32,
+    /// Virtual size in bytes.
+    pub(crate) size: u64,
+    pub(crate) l1_entries: u32,
+    pub(crate) extended_l2: bool,
+    pub(super) refcount_order: u32,
+    /// Whether guest clusters live in a data file.
+    pub(crate) external: bool,
+    pub(crate) refcount_table: Span,
+    pub(crate) refcount_blocks: Span,
+    /// The active state first.
+    pub(super) views: Vec<View>,
+    pub(crate) snapshot_table: Span,
+    /// For each snapshot, where its L1 table is.
+    pub(super) snapshot_l1: Vec<u64>,
+    pub(crate) bitmap_directory: Span,
+    pub(crate) bitmaps: Vec<BitmapPlan>,
+    pub(crate) luks: Span,
+    pub(super) runs: Vec<Run>,
+    /// Length of the file in clusters.
+    clusters: u64,
 }
 
 impl Plan {
     pub(super) fn new(file: &str, image: &Qcow2) -> Result<Plan, RecipeError> {
-        let cluster_size = 1_u64 << image.cluster_bits;
-        let guest_clusters = image.size.div_ceil(cluster_size);
-        check_populated(file, &image.populated, guest_clusters)?;
-        let mapping = mapping(image);
-
-        let l2_entries = cluster_size / entry::LENGTH;
-        let l1_entries = guest_clusters.div_ceil(l2_entries);
-        check_limit(
-            file,
-            "size",
-            "L1 entries",
-            l1_entries,
-            limit::L1_ENTRIES_MAX,
-        )?;
-        let (l2_tables, data_clusters) = match &mapping {
-            Mapping::Internal(clusters) => {
-                (count_tables(clusters, l2_entries), clusters.len() as u64)
-            }
-            Mapping::DataFile(clusters) => (count_tables(clusters, l2_entries), 0),
-            Mapping::WholeDataFile => {
-                check_limit(
-                    file,
-                    "data-file-raw",
-                    "mapped clusters",
-                    guest_clusters,
-                    MAPPED_CLUSTERS_MAX,
-                )?;
-                (l1_entries, 0)
-            }
-        };
-        let l1_clusters = (l1_entries * entry::LENGTH).div_ceil(cluster_size);
-        // The limits above, and a list that is in memory, keep this sum far from 64 bits.
-        let others = 1 + l1_clusters + l2_tables + data_clusters;
-        let refcounts = Refcounts::covering(others, cluster_size);
-        let table_limit = limit::REFCOUNT_TABLE_BYTES_MAX / cluster_size;
+        let sizes = Sizes::new(file, image)?;
+        let others = sizes.clusters();
+        let room = Room::covering(others, image.cluster_bits, sizes.refcount_order);
         check_limit(
             file,
             "populated",
             "refcount table clusters",
-            refcounts.table_clusters,
-            table_limit,
+            room.table_clusters,
+            limit::REFCOUNT_TABLE_BYTES_MAX >> image.cluster_bits,
         )?;
-        Ok(Plan {
-            cluster_bits: image.cluster_bits,
-            guest_clusters,
-            // Both fit: their limits were checked above.
-            l1_entries: l1_entries as u32,
-            refcount_table_clusters: refcounts.table_clusters as u32,
-            refcount_blocks: refcounts.blocks,
-            l1_clusters,
-            l2_tables,
-            data_clusters,
-            mapping,
-        })
+        let plan = sizes.place(image, room);
+        plan.check_refcounts(file)?;
+        Ok(plan)
     }
 
     /// In bytes.
-    pub(super) fn cluster_size(&self) -> usize {
+    pub(crate) fn cluster_size(&self) -> usize {
         1 << self.cluster_bits
     }
 
     /// How many L2 entries fill a table.
     pub(super) fn l2_entries(&self) -> u64 {
-        (1 << self.cluster_bits) / entry::LENGTH
+        (1 << self.cluster_bits) / self.l2_entry_length()
     }
 
-    /// Offset of the refcount table in bytes, like the offsets below.
-    pub(super) fn refcount_table(&self) -> u64 {
-        1 << self.cluster_bits
-    }
-
-    /// Offset of the first refcount block.
-    pub(super) fn first_refcount_block(&self) -> u64 {
-        self.refcount_table() + (u64::from(self.refcount_table_clusters) << self.cluster_bits)
-    }
-
-    /// Offset of the L1 table, or 0 if there is none.
-    pub(super) fn l1_table(&self) -> u64 {
-        if self.l1_entries == 0 {
-            0
-        } else {
-            self.after_refcounts()
-        }
-    }
-
-    /// Offset of the first L2 table.
-    pub(super) fn first_l2_table(&self) -> u64 {
-        self.after_refcounts() + (self.l1_clusters << self.cluster_bits)
-    }
-
-    /// Offset of the first data cluster.
-    pub(super) fn first_data(&self) -> u64 {
-        self.first_l2_table() + (self.l2_tables << self.cluster_bits)
+    /// In bytes.
+    pub(crate) fn l2_entry_length(&self) -> u64 {
+        l2_entry_length(self.extended_l2)
     }
 
     /// Length of the image's file in bytes: the end of its last cluster.
-    pub(super) fn file_length(&self) -> u64 {
-        self.first_data() + (self.data_clusters << self.cluster_bits)
+    pub(crate) fn file_length(&self) -> u64 {
+        self.clusters << self.cluster_bits
     }
 
-    fn after_refcounts(&self) -> u64 {
-        self.first_refcount_block() + (self.refcount_blocks << self.cluster_bits)
+    /// The active state.
+    pub(crate) fn active(&self) -> &View {
+        &self.views[0]
+    }
+
+    /// Offset of the active L1 table in bytes, or 0 if there is none.
+    pub(crate) fn l1_table(&self) -> u64 {
+        self.active().l1_tables[0].offset
+    }
+
+    /// How often the cluster with this index in the file is referenced.
+    pub(super) fn references(&self, count: Count, cluster: u64) -> u64 {
+        match count {
+            Count::Fixed(value) => value,
+            Count::Streams { view, states } => self.views[view].slots.references(cluster) * states,
+        }
+    }
+
+    fn check_refcounts(&self, file: &str) -> Result<(), RecipeError> {
+        let largest = refcounts::largest(self.refcount_order);
+        let needed = self.runs.iter().map(|run| match run.count {
+            Count::Fixed(value) => value,
+            // A host cluster has a part of three streams at most.
+            Count::Streams { states, .. } if self.refcount_order > 0 => 3 * states,
+            Count::Streams { states, .. } => states,
+        });
+        let needed = needed.max().unwrap_or_default();
+        check_limit(file, "refcount-order", "references", needed, largest)
     }
 }
 
-/// How many clusters the refcounts of an image take.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Refcounts {
-    table_clusters: u64,
-    blocks: u64,
+impl View {
+    /// Whether the refcount of its tables is exactly one.
+    pub(super) fn is_sole(&self) -> bool {
+        self.l1_tables.len() == 1
+    }
 }
 
-impl Refcounts {
-    /// Blocks count themselves and their table, so their number depends on itself: it grows
-    /// until it is enough. Each round adds less than the one before, by the number of refcounts
-    /// in a block, which is at least 256.
-    fn covering(others: u64, cluster_size: u64) -> Refcounts {
-        let block_entries = (cluster_size * 8) >> limit::REFCOUNT_ORDER_DEFAULT;
-        let table_entries = cluster_size / entry::LENGTH;
-        let mut now = Refcounts {
-            table_clusters: 1,
-            blocks: 1,
+/// How many clusters every structure but the refcounts takes.
+struct Sizes {
+    l1_entries: u64,
+    l1_clusters: u64,
+    refcount_order: u32,
+    /// The active state first, then each snapshot's that has clusters of its own.
+    states: Vec<State>,
+    snapshot_table: u64,
+    bitmap_directory: u64,
+    bitmaps: Vec<BitmapPlan>,
+    luks: u64,
+    /// Of all snapshots that share the active state.
+    sharing: u64,
+}
+
+struct State {
+    extents: Vec<Extent>,
+    l2_tables: u64,
+    data: u64,
+    streams: u64,
+    streams_clusters: u64,
+    marker: Option<String>,
+}
+
+impl Sizes {
+    fn new(file: &str, image: &Qcow2) -> Result<Sizes, RecipeError> {
+        let cluster_size = image.cluster_size();
+        let guest_clusters = image.size.div_ceil(cluster_size);
+        let l2_entries = cluster_size / l2_entry_length(image.extended_l2);
+        let l1_entries = guest_clusters.div_ceil(l2_entries);
+        let l1_limit = limit::L1_ENTRIES_MAX;
+        check_limit(file, "size", "L1 entries", l1_entries, l1_limit)?;
+
+        let active = mapping::active(file, image, guest_clusters)?;
+        let mut sizes = Sizes {
+            l1_entries,
+            l1_clusters: (l1_entries * entry::LENGTH).div_ceil(cluster_size),
+            refcount_order: image
+                .refcount_order
+                .unwrap_or(limit::REFCOUNT_ORDER_DEFAULT),
+            states: Vec::with_capacity(1),
+            snapshot_table: snapshots::table_length(image).div_ceil(cluster_size),
+            bitmap_directory: 0,
+            bitmaps: Vec::new(),
+            luks: 0,
+            sharing: 0,
         };
-        loop {
-            let total = others + now.table_clusters + now.blocks;
-            let blocks = total.div_ceil(block_entries);
-            let next = Refcounts {
-                table_clusters: blocks.div_ceil(table_entries),
-                blocks,
+        sizes.add_state(file, image, active, None)?;
+        for (index, snapshot) in image.snapshots.iter().enumerate() {
+            let Some(populated) = &snapshot.populated else {
+                sizes.sharing += 1;
+                continue;
             };
-            if next == now {
-                return now;
-            }
-            now = next;
+            let field = "snapshots";
+            let extents = mapping::listed(file, field, populated, Kind::Data, guest_clusters)?;
+            let marker = snapshots::marker_name(file, index, snapshot);
+            sizes.add_state(file, image, extents, Some(marker))?;
+        }
+        let directory = image.bitmaps.iter().map(BitmapPlan::entry_length);
+        sizes.bitmap_directory = directory.sum::<u64>().div_ceil(cluster_size);
+        for bitmap in &image.bitmaps {
+            let plan = BitmapPlan::new(file, bitmap, image.size, image.cluster_bits)?;
+            sizes.bitmaps.push(plan);
+        }
+        if image.encryption == Encryption::Luks {
+            sizes.luks = luks::LENGTH.div_ceil(cluster_size);
+        }
+        Ok(sizes)
+    }
+
+    fn add_state(
+        &mut self,
+        file: &str,
+        image: &Qcow2,
+        extents: Vec<Extent>,
+        marker: Option<String>,
+    ) -> Result<(), RecipeError> {
+        let count = |wanted: fn(Kind) -> bool| -> u64 {
+            let counted = extents.iter().filter(|extent| wanted(extent.kind));
+            counted.map(Extent::count).sum()
+        };
+        let mapped = count(|_| true);
+        check_limit(
+            file,
+            "populated",
+            "mapped clusters",
+            mapped,
+            MAPPED_CLUSTERS_MAX,
+        )?;
+        let data = if image.uses_data_file() {
+            0
+        } else {
+            count(Kind::takes_host)
+        };
+        let l2_entries = image.cluster_size() / l2_entry_length(image.extended_l2);
+        let l2_tables = mapping::count_tables(&extents, l2_entries);
+        let streams = count(|kind| kind == Kind::Compressed);
+        let slots = Slots::new(0, streams, image.cluster_bits, self.refcount_order);
+        self.states.push(State {
+            extents,
+            l2_tables,
+            data,
+            streams,
+            streams_clusters: slots.clusters(),
+            marker,
+        });
+        Ok(())
+    }
+
+    /// Of everything that is not a refcount, the header among it. The limits above, and lists
+    /// that are in memory, keep the sum far from 64 bits.
+    fn clusters(&self) -> u64 {
+        let states = self
+            .states
+            .iter()
+            .map(|state| self.l1_clusters + state.l2_tables + state.data + state.streams_clusters);
+        let bitmaps = self
+            .bitmaps
+            .iter()
+            .map(|bitmap| bitmap.table.clusters + bitmap.data.clusters);
+        1 + states.sum::<u64>()
+            + self.sharing * self.l1_clusters
+            + self.snapshot_table
+            + self.bitmap_directory
+            + bitmaps.sum::<u64>()
+            + self.luks
+    }
+
+    /// Gives every structure its place.
+    fn place(self, image: &Qcow2, room: Room) -> Plan {
+        let mut next = Places::new(image.cluster_bits);
+        next.take(1, 1);
+        let refcount_table = next.take(room.table_clusters, 1);
+        let refcount_blocks = next.take(room.blocks, 1);
+        let mut states = self.states.into_iter();
+        let mut views = Vec::with_capacity(states.len());
+        let order = self.refcount_order;
+        let place_state = |next: &mut Places, views: &mut Vec<View>, state: State, sharing| {
+            let view = next.state(state, views.len(), self.l1_clusters, order, sharing);
+            views.push(view);
+        };
+        if let Some(active) = states.next() {
+            place_state(&mut next, &mut views, active, self.sharing);
+        }
+        let snapshot_table = next.take(self.snapshot_table, 1);
+        let mut snapshot_l1 = Vec::with_capacity(image.snapshots.len());
+        for snapshot in &image.snapshots {
+            let state = match snapshot.populated {
+                Some(_) => states.next(),
+                None => None,
+            };
+            let l1 = if let Some(state) = state {
+                place_state(&mut next, &mut views, state, 0);
+                views.last().map(|view| view.l1_tables[0])
+            } else {
+                let l1 = next.take(self.l1_clusters, 1);
+                views[0].l1_tables.push(l1);
+                Some(l1)
+            };
+            snapshot_l1.push(l1.unwrap_or_default().offset);
+        }
+        let bitmap_directory = next.take(self.bitmap_directory, 1);
+        let mut bitmaps = self.bitmaps;
+        for bitmap in &mut bitmaps {
+            bitmap.table = next.take(bitmap.table.clusters, 1);
+            bitmap.data = next.take(bitmap.data.clusters, 1);
+        }
+        let luks = next.take(self.luks, 1);
+        Plan {
+            cluster_bits: image.cluster_bits,
+            size: image.size,
+            // Fits: its limit was checked.
+            l1_entries: self.l1_entries as u32,
+            extended_l2: image.extended_l2,
+            refcount_order: self.refcount_order,
+            external: image.uses_data_file(),
+            refcount_table,
+            refcount_blocks,
+            views,
+            snapshot_table,
+            snapshot_l1,
+            bitmap_directory,
+            bitmaps,
+            luks,
+            runs: next.runs,
+            clusters: next.cluster,
         }
     }
 }
 
-fn mapping(image: &Qcow2) -> Mapping {
-    if image.uses_data_file() && image.data_file_raw {
-        return Mapping::WholeDataFile;
+/// Hands out clusters one after the other, and remembers how often each is referenced.
+struct Places {
+    cluster_bits: u32,
+    cluster: u64,
+    runs: Vec<Run>,
+}
+
+impl Places {
+    fn new(cluster_bits: u32) -> Places {
+        Places {
+            cluster_bits,
+            cluster: 0,
+            runs: Vec::new(),
+        }
     }
-    let mut clusters = image.populated.clone();
-    clusters.sort_unstable();
-    clusters.dedup();
-    if image.uses_data_file() {
-        Mapping::DataFile(clusters)
+
+    fn take(&mut self, clusters: u64, references: u64) -> Span {
+        self.take_counted(clusters, Count::Fixed(references))
+    }
+
+    fn take_counted(&mut self, clusters: u64, count: Count) -> Span {
+        if clusters == 0 {
+            return Span::default();
+        }
+        let offset = self.cluster << self.cluster_bits;
+        self.cluster += clusters;
+        self.runs.push(Run { clusters, count });
+        Span { offset, clusters }
+    }
+
+    /// `sharing` snapshots have the same clusters.
+    fn state(
+        &mut self,
+        state: State,
+        index: usize,
+        l1_clusters: u64,
+        refcount_order: u32,
+        sharing: u64,
+    ) -> View {
+        let states = 1 + sharing;
+        let l1 = self.take(l1_clusters, 1);
+        let l2_tables = self.take(state.l2_tables, states);
+        let data = self.take(state.data, states);
+        let count = Count::Streams {
+            view: index,
+            states,
+        };
+        let streams = self.take_counted(state.streams_clusters, count);
+        View {
+            extents: state.extents,
+            l1_tables: vec![l1],
+            l2_tables,
+            data,
+            slots: Slots::new(
+                streams.offset,
+                state.streams,
+                self.cluster_bits,
+                refcount_order,
+            ),
+            marker: state.marker,
+        }
+    }
+}
+
+fn l2_entry_length(extended: bool) -> u64 {
+    if extended {
+        entry::EXTENDED_LENGTH
     } else {
-        Mapping::Internal(clusters)
+        entry::LENGTH
     }
 }
 
-fn count_tables(clusters: &[u64], l2_entries: u64) -> u64 {
-    clusters
-        .chunk_by(|a, b| a / l2_entries == b / l2_entries)
-        .count() as u64
-}
-
-fn check_limit(
+pub(crate) fn check_limit(
     file: &str,
     field: &'static str,
     what: &'static str,
@@ -213,111 +418,10 @@ fn check_limit(
     })
 }
 
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-    use rstest::rstest;
-
-    use super::*;
-
-    // 512-byte clusters: 256 refcounts in a block, 64 blocks in a table cluster.
-    #[rstest]
-    #[case::the_smallest_image(1, 1, 1)]
-    #[case::one_block_is_full(254, 1, 1)]
-    #[case::the_second_block_counts_itself(255, 1, 2)]
-    #[case::two_blocks_are_full(509, 1, 2)]
-    #[case::a_third_block(510, 1, 3)]
-    #[case::one_table_cluster_is_full(64 * 256 - 65, 1, 64)]
-    #[case::a_second_table_cluster(64 * 256 - 64, 2, 65)]
-    fn refcounts_cover_themselves(
-        #[case] others: u64,
-        #[case] table_clusters: u64,
-        #[case] blocks: u64,
-    ) {
-        assert_eq!(
-            Refcounts::covering(others, 512),
-            Refcounts {
-                table_clusters,
-                blocks
-            }
-        );
-    }
-
-    proptest! {
-        #[test]
-        fn refcounts_are_enough_and_not_a_block_too_many(others in 1_u64..1 << 40, bits in 9_u32..=21) {
-            let size = 1_u64 << bits;
-            let found = Refcounts::covering(others, size);
-            let total = others + found.table_clusters + found.blocks;
-            prop_assert!(found.blocks * (size / 2) >= total);
-            prop_assert!((found.blocks - 1) * (size / 2) < total);
-            prop_assert!(found.table_clusters * (size / 8) >= found.blocks);
-            prop_assert!((found.table_clusters - 1) * (size / 8) < found.blocks);
-        }
-    }
-
-    #[test]
-    fn sixty_four_mebibytes_of_512_byte_clusters_take_the_tables_that_they_need() {
-        let clusters = (64 << 20) / 512;
-        let image = Qcow2 {
-            cluster_bits: 9,
-            size: 64 << 20,
-            populated: (0..clusters).collect(),
-            ..Qcow2::default()
-        };
-        let plan = Plan::new("a", &image).unwrap();
-        // 131072 clusters / 64 entries; 2048 entries * 8 bytes / 512.
-        assert_eq!(
-            (plan.l2_tables, plan.l1_clusters, plan.data_clusters),
-            (2048, 32, clusters)
-        );
-        // 1 + 32 + 2048 + 131072 = 133153 others; 523 blocks and 9 table clusters make 133685,
-        // and 523 * 256 = 133888.
-        assert_eq!(
-            (plan.refcount_blocks, plan.refcount_table_clusters),
-            (523, 9)
-        );
-        assert_eq!(plan.file_length(), 133_685 * 512);
-    }
-
-    #[test]
-    fn an_image_of_size_zero_has_no_l1_table() {
-        let image = Qcow2 {
-            size: 0,
-            populated: vec![],
-            ..Qcow2::default()
-        };
-        let plan = Plan::new("a", &image).unwrap();
-        assert_eq!((plan.l1_entries, plan.l1_table()), (0, 0));
-        // Header, refcount table, refcount block.
-        assert_eq!(plan.file_length(), 3 * 4096);
-    }
-
-    #[rstest]
-    #[case::plain(Qcow2::default(), Mapping::Internal(vec![0, 5]))]
-    #[case::repeated(Qcow2 { populated: vec![5, 0, 5], ..Qcow2::default() }, Mapping::Internal(vec![0, 5]))]
-    #[case::a_name(Qcow2 { data_file: Some("d".into()), ..Qcow2::default() }, Mapping::DataFile(vec![0, 5]))]
-    #[case::a_name_without_the_bit(
-        Qcow2 { data_file: Some("d".into()), data_file_bit: Some(false), ..Qcow2::default() },
-        Mapping::Internal(vec![0, 5])
-    )]
-    #[case::a_name_in_version_2(
-        Qcow2 { version: 2, data_file: Some("d".into()), ..Qcow2::default() },
-        Mapping::Internal(vec![0, 5])
-    )]
-    #[case::the_bit_without_a_name(
-        Qcow2 { data_file_bit: Some(true), ..Qcow2::default() },
-        Mapping::DataFile(vec![0, 5])
-    )]
-    #[case::raw(
-        Qcow2 { data_file: Some("d".into()), data_file_raw: true, ..Qcow2::default() },
-        Mapping::WholeDataFile
-    )]
-    #[case::raw_without_the_bit(
-        Qcow2 { data_file_raw: true, ..Qcow2::default() },
-        Mapping::Internal(vec![0, 5])
-    )]
-    fn the_bit_decides_where_guest_clusters_live(#[case] image: Qcow2, #[case] expected: Mapping) {
-        assert_eq!(mapping(&image), expected);
+impl Span {
+    /// The offsets of its clusters in bytes.
+    pub(super) fn offsets(self, cluster_bits: u32) -> impl Iterator<Item = u64> {
+        let clusters: Range<u64> = 0..self.clusters;
+        clusters.map(move |cluster| self.offset + (cluster << cluster_bits))
     }
 }

@@ -1,8 +1,14 @@
 //! Refuses what cannot be written, before anything is.
 
-use super::{Content, Raw, Recipe, RecipeError, Symlink};
+use super::{Bytes, Clusters, Content, HardLink, Raw, Recipe, RecipeError, Symlink};
 use crate::manifest;
-use crate::qcow2::{Image, Names};
+use crate::qcow2::{Expand, Image, check_limit};
+
+/// Longest target of a symlink in bytes that Linux takes.
+const TARGET_MAX: usize = 4095;
+
+/// Most bytes that a raw file may start with, other than its marker.
+const START_MAX: u64 = 4 << 20;
 
 impl Recipe {
     /// Checks everything that does not depend on where the fixture goes.
@@ -11,24 +17,38 @@ impl Recipe {
     /// The first request that cannot be fulfilled. A name with `{dir}` is checked as if the
     /// folder's path were empty; writing checks it again with the real one.
     pub fn check(&self) -> Result<(), RecipeError> {
-        self.check_in(|name| name.replace("{dir}", "").into_bytes())
+        self.check_in(&|name| name.replace("{dir}", "").into_bytes())
     }
 
     /// As [`Recipe::check`], with the stored names that `expand` gives.
-    pub(crate) fn check_in(&self, expand: impl Fn(&str) -> Vec<u8>) -> Result<(), RecipeError> {
+    pub(crate) fn check_in(&self, expand: Expand<'_>) -> Result<(), RecipeError> {
         for (file, content) in &self.files {
             check_file_name(file)?;
             self.check_parents(file)?;
             match content {
                 Content::Qcow2(image) => {
-                    Image::new(file, image, &Names::of(image, &expand))?;
+                    Image::new(file, image, expand)?;
                 }
                 Content::Raw(raw) => check_raw(file, raw)?,
                 Content::Symlink(link) => check_symlink(file, link)?,
-                Content::Directory(_) | Content::Fifo(_) => {}
+                Content::HardLink(link) => self.check_hard_link(file, link)?,
+                Content::Directory(_) | Content::Fifo(_) | Content::Given(_) => {}
             }
         }
         Ok(())
+    }
+
+    /// Links are made last, so any regular file or FIFO of the recipe will do.
+    fn check_hard_link(&self, file: &str, link: &HardLink) -> Result<(), RecipeError> {
+        match self.files.get(&link.target) {
+            Some(Content::Qcow2(_) | Content::Raw(_) | Content::Fifo(_) | Content::Given(_)) => {
+                Ok(())
+            }
+            _ => Err(RecipeError::LinkTarget {
+                file: file.to_owned(),
+                target: link.target.clone(),
+            }),
+        }
     }
 
     /// A name below a symlink of the same recipe would be written wherever that points.
@@ -77,32 +97,33 @@ fn check_raw(file: &str, raw: &Raw) -> Result<(), RecipeError> {
             allowed: "1 or more",
         });
     }
-    check_populated(file, &raw.populated, raw.size.div_ceil(raw.cluster_size))
+    let clusters = raw.size.div_ceil(raw.cluster_size);
+    check_inside(file, "populated", &raw.populated, clusters)?;
+    let start = raw.start.as_ref().map_or(0, Bytes::length) as u64;
+    check_limit(file, "start", "bytes", start, raw.size.min(START_MAX))
 }
 
-/// Every index must name one of the `clusters` that the file has.
-pub(crate) fn check_populated(
+/// Every index must name one of the `count` things that there are.
+pub(crate) fn check_inside(
     file: &str,
-    populated: &[u64],
-    clusters: u64,
+    field: &'static str,
+    indexes: &Clusters,
+    count: u64,
 ) -> Result<(), RecipeError> {
-    match populated
-        .iter()
-        .copied()
-        .find(|cluster| *cluster >= clusters)
-    {
+    match indexes.first_from(count) {
         None => Ok(()),
         Some(cluster) => Err(RecipeError::BeyondSize {
             file: file.to_owned(),
-            field: "populated",
+            field,
             cluster,
-            clusters,
+            clusters: count,
         }),
     }
 }
 
 fn check_symlink(file: &str, link: &Symlink) -> Result<(), RecipeError> {
-    if link.target.is_empty() || link.target.contains('\0') {
+    let target = &link.target;
+    if target.length() == 0 || target.length() > TARGET_MAX || target.to_bytes().contains(&0) {
         return Err(RecipeError::Target {
             file: file.to_owned(),
             field: "target",

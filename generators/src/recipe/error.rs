@@ -36,7 +36,7 @@ pub enum RecipeError {
         allowed: &'static str,
     },
     /// A symlink's target that no system call takes.
-    #[error("file {file:?}: {field} is empty or has a NUL byte")]
+    #[error("file {file:?}: {field} is empty, too long or has a NUL byte")]
     Target {
         /// The name in the recipe.
         file: String,
@@ -51,8 +51,8 @@ pub enum RecipeError {
         /// The option.
         field: &'static str,
     },
-    /// A populated cluster lies outside the file.
-    #[error("file {file:?}: {field} has cluster {cluster}, but size makes {clusters} of them")]
+    /// A listed cluster lies outside the file, or a listed bit outside its bitmap.
+    #[error("file {file:?}: {field} has index {cluster}, but there are {clusters}")]
     BeyondSize {
         /// The name in the recipe.
         file: String,
@@ -89,5 +89,33 @@ pub enum RecipeError {
         needed: u64,
         /// How many there can be.
         limit: u64,
+    },
+    /// An option that cannot be fulfilled beside the others.
+    #[error("file {file:?}: {field} {problem}")]
+    Conflict {
+        /// The name in the recipe.
+        file: String,
+        /// The option.
+        field: &'static str,
+        /// What is wrong, to be read after the option's name.
+        problem: &'static str,
+    },
+    /// A defect changes something that the image does not have.
+    #[error("file {file:?}: the defect {defect} needs {lacks}")]
+    Defect {
+        /// The name in the recipe.
+        file: String,
+        /// The defect's name.
+        defect: &'static str,
+        /// What the image would have to have.
+        lacks: &'static str,
+    },
+    /// A link to a name that the recipe does not have, or that is no file.
+    #[error("file {file:?}: the target {target:?} is no file of the recipe")]
+    LinkTarget {
+        /// The name in the recipe.
+        file: String,
+        /// What it should be another name of.
+        target: String,
     },
 }

@@ -79,7 +79,7 @@ fn image() -> Qcow2 {
     Qcow2 {
         cluster_bits: 9,
         size: 1024,
-        populated: vec![1],
+        populated: [1].into(),
         ..Qcow2::default()
     }
 }
@@ -135,7 +135,7 @@ fn a_small_image_has_these_bytes(
         seed: 9,
         ..Recipe::default()
     };
-    recipe.files.insert("a.qcow2".into(), Content::Qcow2(image));
+    recipe.files.insert("a.qcow2".into(), Content::from(image));
     let folder = tempfile::tempdir().unwrap();
     let written = fixture::write(&recipe, folder.path()).unwrap();
 
@@ -157,7 +157,7 @@ fn a_last_cluster_that_the_size_cuts_off_is_zero_behind_the_size() {
         seed: 9,
         ..Recipe::default()
     };
-    recipe.files.insert("a.qcow2".into(), Content::Qcow2(image));
+    recipe.files.insert("a.qcow2".into(), Content::from(image));
     let folder = tempfile::tempdir().unwrap();
     fixture::write(&recipe, folder.path()).unwrap();
 

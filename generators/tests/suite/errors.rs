@@ -60,7 +60,7 @@ fn a_name_below_something_that_is_no_directory_is_refused(#[case] parent: Conten
 )]
 #[case::header_length(
     Qcow2 { header_length: Some(108), ..Qcow2::default() },
-    "header-length is 108, allowed is 104 or 112"
+    "header-length is 108, allowed is 104, or 112 to the cluster size"
 )]
 #[case::bit_in_version_2(
     Qcow2 { version: 2, data_file_bit: Some(true), ..Qcow2::default() },
@@ -75,8 +75,8 @@ fn a_name_below_something_that_is_no_directory_is_refused(#[case] parent: Conten
     "header-length needs version 3"
 )]
 #[case::populated_beyond_the_size(
-    Qcow2 { size: 4097, populated: vec![1, 2], ..Qcow2::default() },
-    "populated has cluster 2, but size makes 2 of them"
+    Qcow2 { size: 4097, populated: [1, 2].into(), ..Qcow2::default() },
+    "populated has index 2, but there are 2"
 )]
 // 32 MiB of L1 entries, 64 clusters of 512 bytes each, and one byte more.
 #[case::l1_table(
@@ -95,13 +95,13 @@ fn a_name_below_something_that_is_no_directory_is_refused(#[case] parent: Conten
         data_file_raw: true,
         ..Qcow2::default()
     },
-    "data-file-raw needs 134217729 mapped clusters, the limit is 134217728"
+    "populated needs 134217729 mapped clusters, the limit is 134217728"
 )]
 fn an_impossible_image_is_refused_by_the_name_of_the_field(
     #[case] image: Qcow2,
     #[case] expected: &str,
 ) {
-    let found = message(&one("a.qcow2", Content::Qcow2(image)));
+    let found = message(&one("a.qcow2", Content::from(image)));
     assert_eq!(found, format!("file \"a.qcow2\": {expected}"));
 }
 
@@ -116,10 +116,10 @@ fn an_impossible_image_is_refused_by_the_name_of_the_field(
 )]
 fn a_data_file_name_fits_up_to_the_last_byte(#[case] image: Qcow2, #[case] longest: usize) {
     let named = |length| {
-        let data_file = Some("n".repeat(length));
+        let data_file = Some("n".repeat(length).into());
         one(
             "a",
-            Content::Qcow2(Qcow2 {
+            Content::from(Qcow2 {
                 cluster_bits: 9,
                 data_file,
                 ..image.clone()
@@ -141,10 +141,10 @@ fn a_data_file_name_fits_up_to_the_last_byte(#[case] image: Qcow2, #[case] longe
 fn a_backing_name_fits_up_to_the_last_byte() {
     // 112 bytes of header and 8 of end marker.
     let named = |length| {
-        let backing = Some("n".repeat(length));
+        let backing = Some("n".repeat(length).into());
         one(
             "a",
-            Content::Qcow2(Qcow2 {
+            Content::from(Qcow2 {
                 cluster_bits: 9,
                 backing,
                 ..Qcow2::default()
@@ -161,13 +161,13 @@ fn a_backing_name_fits_up_to_the_last_byte() {
 #[test]
 fn a_recipe_is_not_refused_for_the_length_of_a_placeholder() {
     // Five letters in the recipe, one byte if the folder is "/".
-    let data_file = Some("{dir}".repeat(100));
+    let data_file = Some("{dir}".repeat(100).into());
     let image = Qcow2 {
         cluster_bits: 9,
         data_file,
         ..Qcow2::default()
     };
-    assert_eq!(one("a", Content::Qcow2(image)).check(), Ok(()));
+    assert_eq!(one("a", Content::from(image)).check(), Ok(()));
 }
 
 #[rstest]
@@ -177,12 +177,12 @@ fn a_recipe_is_not_refused_for_the_length_of_a_placeholder() {
 )]
 #[case::populated(
     Content::Raw(Raw { size: 4096, ..Raw::default() }),
-    "populated has cluster 5, but size makes 1 of them"
+    "populated has index 5, but there are 1"
 )]
-#[case::no_target(Content::Symlink(Symlink { target: String::new() }), "target is empty or has a NUL byte")]
+#[case::no_target(Content::Symlink(Symlink { target: "".into() }), "target is empty, too long or has a NUL byte")]
 #[case::nul_in_the_target(
     Content::Symlink(Symlink { target: "a\0".into() }),
-    "target is empty or has a NUL byte"
+    "target is empty, too long or has a NUL byte"
 )]
 fn an_impossible_file_is_refused_by_the_name_of_the_field(
     #[case] content: Content,
@@ -206,23 +206,21 @@ fn options_are_written_with_hyphens_and_have_defaults() {
     assert_eq!(recipe.seed, 4);
     assert_eq!(
         recipe.files["a"],
-        Content::Qcow2(Qcow2 {
+        Content::from(Qcow2 {
             version: 3,
             cluster_bits: 16,
             size: 32_768,
-            populated: vec![0, 5],
-            backing: None,
-            backing_format: None,
+            populated: [0, 5].into(),
             data_file: Some("b".into()),
-            data_file_bit: None,
             data_file_raw: true,
-            header_length: None,
+            ..Qcow2::default()
         })
     );
     let raw = Raw {
         size: 32_768,
         cluster_size: 65_536,
-        populated: vec![0, 5],
+        populated: [0, 5].into(),
+        start: None,
     };
     assert_eq!(recipe.files["b"], Content::Raw(raw));
     assert_eq!(

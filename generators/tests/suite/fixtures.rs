@@ -33,9 +33,9 @@ fn every_kind() -> Recipe {
     recipe(&[
         (
             "disk.qcow2",
-            Content::Qcow2(Qcow2 {
+            Content::from(Qcow2 {
                 size: 8192,
-                populated: vec![1],
+                populated: [1].into(),
                 ..Qcow2::default()
             }),
         ),
@@ -89,7 +89,8 @@ fn a_raw_file_holds_its_marker_where_it_is_populated_and_holes_elsewhere() {
     let raw = Raw {
         size: 10_000_100,
         cluster_size: 100_000,
-        populated: vec![100, 3],
+        populated: [100, 3].into(),
+        start: None,
     };
     fixture::write(&recipe(&[("a/b", Content::Raw(raw))]), folder.path()).unwrap();
     let path = folder.path().join("a/b");
@@ -167,7 +168,7 @@ fn a_name_that_fits_only_without_its_folder_is_refused_before_anything_is_writte
     };
     let recipe = recipe(&[
         ("a", Content::Raw(Raw::default())),
-        ("b", Content::Qcow2(image)),
+        ("b", Content::from(image)),
     ]);
     assert_eq!(recipe.check(), Ok(()));
     let error = fixture::write(&recipe, &long).unwrap_err();
@@ -226,7 +227,7 @@ fn what_is_in_the_way_stays_as_it_is(#[case] precious: &str) {
     "z".repeat(300), Content::Fifo(Fifo {}), "make the FIFO"
 )]
 #[case::a_size_that_the_file_system_refuses(
-    "z".into(), Content::Raw(Raw { size: u64::MAX, populated: vec![], ..Raw::default() }), "write"
+    "z".into(), Content::Raw(Raw { size: u64::MAX, populated: [].into(), ..Raw::default() }), "write"
 )]
 fn a_failure_half_way_leaves_nothing_behind(
     #[case] name: String,

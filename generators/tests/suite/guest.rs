@@ -1,7 +1,7 @@
 //! What a guest has to see: computed from a recipe and markers alone, never from written files.
 
 use qconform_generators::marker::Marker;
-use qconform_generators::recipe::{Content, Qcow2, Raw, Recipe};
+use qconform_generators::recipe::{Bytes, Clusters, Content, Qcow2, Raw, Recipe};
 
 /// Every byte of the virtual disk `name`. Data file and backing names must be names of the
 /// recipe, with or without `{dir}/` in front.
@@ -24,7 +24,7 @@ fn qcow2_bytes(recipe: &Recipe, name: &str, image: &Qcow2) -> Vec<u8> {
     let size = usize::try_from(image.size).unwrap();
     let mut bytes = image
         .backing
-        .as_deref()
+        .as_ref()
         .map(|name| linked(recipe, name))
         .unwrap_or_default();
     bytes.resize(size, 0);
@@ -49,12 +49,13 @@ fn has_data_file(image: &Qcow2) -> bool {
     image.version == 3 && image.data_file_bit.unwrap_or(image.data_file.is_some())
 }
 
-fn linked(recipe: &Recipe, name: &str) -> Vec<u8> {
+fn linked(recipe: &Recipe, name: &Bytes) -> Vec<u8> {
+    let name = name.as_text().unwrap();
     bytes(recipe, name.strip_prefix("{dir}/").unwrap_or(name))
 }
 
-fn copy_clusters(to: &mut [u8], from: &[u8], clusters: &[u64], cluster_size: u64) {
-    for cluster in clusters {
+fn copy_clusters(to: &mut [u8], from: &[u8], clusters: &Clusters, cluster_size: u64) {
+    for cluster in clusters.iter() {
         let start = usize::try_from(cluster * cluster_size).unwrap();
         let end = to.len().min(start + usize::try_from(cluster_size).unwrap());
         to[start..end].copy_from_slice(&from[start..end]);

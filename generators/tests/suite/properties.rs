@@ -5,7 +5,7 @@ use proptest::option;
 use proptest::prelude::*;
 use qconform_generators::fixture;
 use qconform_generators::manifest::Manifest;
-use qconform_generators::recipe::{Content, Qcow2, Raw, Recipe};
+use qconform_generators::recipe::{Clusters, Content, Qcow2, Raw, Recipe};
 
 use crate::programs::Qemu;
 use crate::qemu::assert_clean;
@@ -19,11 +19,7 @@ fn valid() -> impl Strategy<Value = Recipe> {
         .prop_flat_map(|(seed, (cluster_bits, sectors))| {
             let size = sectors * 512;
             let clusters = size.div_ceil(1 << cluster_bits);
-            let populated = || {
-                btree_set(0..clusters, 0..10)
-                    .prop_map(Vec::from_iter)
-                    .prop_shuffle()
-            };
+            let populated = || btree_set(0..clusters, 0..10).prop_map(Clusters::from_iter);
             let data = option::of((populated(), any::<bool>(), any::<bool>()));
             (
                 Just(seed),
@@ -55,10 +51,11 @@ fn valid() -> impl Strategy<Value = Recipe> {
                     size,
                     cluster_size: 1 << cluster_bits,
                     populated,
+                    start: None,
                 };
                 recipe.files.insert("top.raw".into(), Content::Raw(raw));
             }
-            recipe.files.insert(TOP.into(), Content::Qcow2(image));
+            recipe.files.insert(TOP.into(), Content::from(image));
             recipe
         })
 }
@@ -78,17 +75,18 @@ fn wild() -> impl Strategy<Value = Recipe> {
     let image = (numbers, names).prop_map(|(numbers, names)| {
         let (version, cluster_bits, size, populated, header_length) = numbers;
         let (backing, backing_format, data_file, data_file_bit, data_file_raw) = names;
-        Content::Qcow2(Qcow2 {
+        Content::from(Qcow2 {
             version,
             cluster_bits,
             size,
-            populated,
-            backing,
-            backing_format,
-            data_file,
+            populated: populated.into(),
+            backing: backing.map(Into::into),
+            backing_format: backing_format.map(Into::into),
+            data_file: data_file.map(Into::into),
             data_file_bit,
             data_file_raw,
             header_length,
+            ..Qcow2::default()
         })
     });
     let raw =
@@ -96,7 +94,8 @@ fn wild() -> impl Strategy<Value = Recipe> {
             Content::Raw(Raw {
                 size,
                 cluster_size,
-                populated,
+                populated: populated.into(),
+                start: None,
             })
         });
     let files = vec((".{0,20}", prop_oneof![image, raw]), 1..3);

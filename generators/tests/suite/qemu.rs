@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use qconform_generators::fixture;
-use qconform_generators::recipe::{Content, Qcow2, Raw, Recipe};
+use qconform_generators::recipe::{Bytes, Content, Qcow2, Raw, Recipe};
 use rstest::rstest;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -34,19 +34,20 @@ fn recipe(version: u32, cluster_bits: u32, shape: Shape) -> Recipe {
         version,
         cluster_bits,
         size,
-        populated: vec![0, 5, 7],
+        populated: [0, 5, 7].into(),
         ..Qcow2::default()
     };
     let below = Qcow2 {
-        populated: vec![0, 1, 6],
+        populated: [0, 1, 6].into(),
         ..image.clone()
     };
     let raw = Raw {
         size,
         cluster_size,
-        populated: vec![0, 1, 2, 5, 6, 7],
+        populated: [0, 1, 2, 5, 6, 7].into(),
+        start: None,
     };
-    let data_file = |name: &str| Some(name.to_owned());
+    let data_file = |name: &str| Some(Bytes::from(name));
 
     let mut top = image.clone();
     let mut recipe = Recipe {
@@ -65,9 +66,9 @@ fn recipe(version: u32, cluster_bits: u32, shape: Shape) -> Recipe {
             let size = 6 * cluster_size;
             add(
                 "base.qcow2",
-                Content::Qcow2(Qcow2 {
+                Content::from(Qcow2 {
                     size,
-                    populated: vec![1, 5],
+                    populated: [1, 5].into(),
                     ..image
                 }),
             );
@@ -83,7 +84,7 @@ fn recipe(version: u32, cluster_bits: u32, shape: Shape) -> Recipe {
             top.backing_format = Some("qcow2".into());
             add(
                 "base.qcow2",
-                Content::Qcow2(Qcow2 {
+                Content::from(Qcow2 {
                     data_file: data_file("base.raw"),
                     ..below
                 }),
@@ -94,13 +95,13 @@ fn recipe(version: u32, cluster_bits: u32, shape: Shape) -> Recipe {
     if top.data_file.is_some() {
         add("top.raw", Content::Raw(raw));
     }
-    add(TOP, Content::Qcow2(top));
+    add(TOP, Content::from(top));
     recipe
 }
 
 fn one_image(image: Qcow2) -> Recipe {
     let mut recipe = Recipe::default();
-    recipe.files.insert(TOP.into(), Content::Qcow2(image));
+    recipe.files.insert(TOP.into(), Content::from(image));
     recipe
 }
 
@@ -187,7 +188,7 @@ fn a_raw_data_file_is_the_guest_view(
     None, Some(false)
 )]
 #[case::an_empty_name(
-    Qcow2 { data_file: Some(String::new()), ..Qcow2::default() },
+    Qcow2 { data_file: Some("".into()), ..Qcow2::default() },
     Some(""), Some(false)
 )]
 #[case::a_name_without_the_bit(
@@ -221,7 +222,7 @@ fn info_shows_the_header_that_the_recipe_asks_for(
         cluster_bits: 13,
         size: 1 << 20,
         backing: Some("some where/base".into()),
-        backing_format: format.map(str::to_owned),
+        backing_format: format.map(Bytes::from),
         ..Qcow2::default()
     };
     let folder = written(&one_image(image));
@@ -246,7 +247,7 @@ fn info_shows_the_header_that_the_recipe_asks_for(
     "data-file-raw requires a data file"
 )]
 #[case::an_empty_name(
-    Qcow2 { data_file: Some(String::new()), ..Qcow2::default() },
+    Qcow2 { data_file: Some("".into()), ..Qcow2::default() },
     "requires a file name"
 )]
 #[case::a_data_file_that_is_not_there(
@@ -281,8 +282,8 @@ fn a_name_without_the_bit_opens_as_a_plain_image() {
 }
 
 #[rstest]
-#[case::nothing_at_all(Qcow2 { size: 0, populated: vec![], ..Qcow2::default() })]
-#[case::nothing_populated(Qcow2 { populated: vec![], ..Qcow2::default() })]
+#[case::nothing_at_all(Qcow2 { size: 0, populated: [].into(), ..Qcow2::default() })]
+#[case::nothing_populated(Qcow2 { populated: [].into(), ..Qcow2::default() })]
 #[case::many_small_clusters(Qcow2 {
     cluster_bits: 9,
     size: 64 << 20,
@@ -292,7 +293,7 @@ fn a_name_without_the_bit_opens_as_a_plain_image() {
 #[case::few_clusters_far_apart(Qcow2 {
     cluster_bits: 9,
     size: 64 << 20,
-    populated: vec![131_071, 0, 64, 70_000],
+    populated: [131_071, 0, 64, 70_000].into(),
     ..Qcow2::default()
 })]
 fn extreme_tables_are_clean(#[case] image: Qcow2) {

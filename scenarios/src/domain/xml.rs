@@ -200,7 +200,7 @@ impl Page<'_> {
         let Content::Qcow2(recipe) = &self.files.get(image)?.content else {
             return None;
         };
-        let name = recipe.data_file.as_deref()?;
+        let name = recipe.data_file.as_ref()?.as_text()?;
         let inside = name.strip_prefix(FIXTURE_DIR);
         if let Some(name) = inside.and_then(|name| name.strip_prefix('/')) {
             return Some(name.to_owned());

@@ -1,0 +1,93 @@
+//! Writes guest clusters into the image: plain ones and compressed ones.
+
+use std::fs::File;
+use std::io::{self, Error};
+use std::os::unix::fs::FileExt as _;
+
+use flate2::{Compress, FlushCompress};
+
+use super::mapping::Kind;
+use super::plan::{Plan, View};
+use super::stream::write_marker;
+use crate::marker::Marker;
+use crate::recipe::Compression;
+
+/// Compressed data refers back no further than this, in bytes: what QEMU's own encoder keeps to
+/// and what a decoder with little memory relies on.
+const DEFLATE_WINDOW: usize = 4096;
+
+/// Level of zstd; any gives a valid frame.
+const ZSTD_LEVEL: i32 = 3;
+
+/// Writes the clusters of one state. What lies beyond the virtual size stays a hole.
+pub(super) fn write(
+    file: &File,
+    plan: &Plan,
+    view: &View,
+    marker: &Marker,
+    compression: Compression,
+) -> io::Result<()> {
+    let mut hosts = view.data.offsets(plan.cluster_bits);
+    let mut stream = 0;
+    for extent in &view.extents {
+        if extent.kind == Kind::Compressed {
+            for guest in extent.guest.clone() {
+                let bytes = compress(&guest_cluster(plan, marker, guest), compression)?;
+                if bytes.len() as u64 > view.slots.length {
+                    return Err(Error::other("a compressed cluster is longer than its slot"));
+                }
+                file.write_all_at(&bytes, view.slots.offset(stream))?;
+                stream += 1;
+            }
+        } else if extent.kind.takes_host() && !plan.external {
+            for guest in extent.guest.clone() {
+                let (start, length) = guest_range(plan, guest);
+                let host = hosts.next().unwrap_or_default();
+                write_marker(file, host, marker, start, length)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Offset and length in bytes of the part of a guest cluster that lies inside the disk.
+fn guest_range(plan: &Plan, guest: u64) -> (u64, u64) {
+    // The plan has checked that the cluster starts inside the disk.
+    let start = guest << plan.cluster_bits;
+    (start, (plan.size - start).min(plan.cluster_size() as u64))
+}
+
+/// A whole guest cluster, with zeros behind the disk's end.
+fn guest_cluster(plan: &Plan, marker: &Marker, guest: u64) -> Vec<u8> {
+    let (start, length) = guest_range(plan, guest);
+    let mut bytes = vec![0; plan.cluster_size()];
+    // At most the cluster size.
+    marker.fill(start, &mut bytes[..length as usize]);
+    bytes
+}
+
+fn compress(bytes: &[u8], compression: Compression) -> io::Result<Vec<u8>> {
+    match compression {
+        Compression::Deflate => deflate(bytes),
+        Compression::Zstd => zstd::bulk::compress(bytes, ZSTD_LEVEL),
+    }
+}
+
+fn deflate(bytes: &[u8]) -> io::Result<Vec<u8>> {
+    let mut encoder = Compress::new(flate2::Compression::default(), false);
+    // Enough for stored blocks and the marks between pieces.
+    let mut out = Vec::with_capacity(bytes.len() * 2 + 64);
+    let mut pieces = bytes.chunks(DEFLATE_WINDOW).peekable();
+    while let Some(piece) = pieces.next() {
+        // A full flush forgets what was before it, and so bounds how far back data refers.
+        let flush = if pieces.peek().is_some() {
+            FlushCompress::Full
+        } else {
+            FlushCompress::Finish
+        };
+        encoder
+            .compress_vec(piece, &mut out, flush)
+            .map_err(Error::other)?;
+    }
+    Ok(out)
+}
