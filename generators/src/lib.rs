@@ -1,7 +1,8 @@
 //! Writes synthetic disk images: from a recipe to bytes on disk.
 //!
 //! A [`recipe`] describes a folder of files; [`fixture`] writes it, [`manifest`] says what the
-//! files were when they were written, and [`marker`] says what each guest byte has to be.
+//! files were when they were written, [`marker`] tells files and offsets apart, and [`guest`] says
+//! what each guest byte has to be.
 //! [`layout`] holds the on-disk constants. Nothing here reads back what it wrote in order to
 //! decide anything, and nothing here knows what a reader of the files should make of them.
 //!
@@ -26,6 +27,7 @@
 
 pub mod defect;
 pub mod fixture;
+pub mod guest;
 pub mod layout;
 pub mod manifest;
 pub mod marker;

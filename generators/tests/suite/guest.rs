@@ -1,63 +1,168 @@
-//! What a guest has to see: computed from a recipe and markers alone, never from written files.
+//! What a guest sees, for recipes that are small enough to be read.
 
+use qconform_generators::guest::{Disk, GuestError, State};
 use qconform_generators::marker::Marker;
-use qconform_generators::recipe::{Bytes, Clusters, Content, Qcow2, Raw, Recipe};
+use qconform_generators::recipe::{Content, HardLink, Qcow2, Raw, Recipe, Subclusters, Symlink};
+use rstest::rstest;
 
-/// Every byte of the virtual disk `name`. Data file and backing names must be names of the
-/// recipe, with or without `{dir}/` in front.
+/// Every byte of the virtual disk `name`.
 pub(crate) fn bytes(recipe: &Recipe, name: &str) -> Vec<u8> {
-    match &recipe.files[name] {
-        Content::Raw(raw) => raw_bytes(recipe.seed, name, raw),
-        Content::Qcow2(image) => qcow2_bytes(recipe, name, image),
-        other => panic!("{name} is no image: {other:?}"),
-    }
-}
-
-fn raw_bytes(seed: u64, name: &str, raw: &Raw) -> Vec<u8> {
-    let mut bytes = vec![0; usize::try_from(raw.size).unwrap()];
-    let whole = Marker::new(seed, name).bytes(0, bytes.len());
-    copy_clusters(&mut bytes, &whole, &raw.populated, raw.cluster_size);
+    let disk = Disk::new(recipe, name).unwrap();
+    let mut bytes = vec![0; usize::try_from(disk.size()).unwrap()];
+    disk.fill(0, &mut bytes);
     bytes
 }
 
-fn qcow2_bytes(recipe: &Recipe, name: &str, image: &Qcow2) -> Vec<u8> {
-    let size = usize::try_from(image.size).unwrap();
-    let mut bytes = image
-        .backing
-        .as_ref()
-        .map(|name| linked(recipe, name))
-        .unwrap_or_default();
-    bytes.resize(size, 0);
-    let content = match &image.data_file {
-        Some(data_file) if has_data_file(image) => linked(recipe, data_file),
-        _ => Marker::new(recipe.seed, name).bytes(0, size),
+fn recipe(files: &[(&str, Content)]) -> Recipe {
+    let files = files.iter().cloned();
+    Recipe {
+        seed: 5,
+        files: files
+            .map(|(name, content)| (name.to_owned(), content))
+            .collect(),
+    }
+}
+
+fn backed(by: &str) -> Qcow2 {
+    Qcow2 {
+        backing: Some(by.into()),
+        ..Qcow2::default()
+    }
+}
+
+fn link(target: &str) -> Content {
+    Content::Symlink(Symlink {
+        target: target.into(),
+    })
+}
+
+/// Whose marker stands at a guest offset, of the candidates `names`.
+fn whose<'a>(recipe: &Recipe, disk: &str, offset: u64, names: &[&'a str]) -> Option<&'a str> {
+    let mut found = [0; 64];
+    Disk::new(recipe, disk).unwrap().fill(offset, &mut found);
+    let is = |name: &&&str| Marker::new(recipe.seed, name).bytes(offset, 64) == found;
+    let owner = names.iter().find(is).copied();
+    assert!(owner.is_some() || found == [0; 64], "bytes of nobody");
+    owner
+}
+
+#[test]
+fn every_state_of_a_cluster_has_its_bytes() {
+    let image = Qcow2 {
+        cluster_bits: 14,
+        size: 8 << 14,
+        populated: [0].into(),
+        zero: [1].into(),
+        zero_allocated: [2].into(),
+        compressed: [3].into(),
+        extended_l2: true,
+        subclusters: vec![Subclusters {
+            cluster: 4,
+            allocated: [0].into(),
+            zero: [1].into(),
+        }],
+        ..backed("base.raw")
     };
-    if has_data_file(image) && image.data_file_raw {
-        return content;
-    }
-    copy_clusters(
-        &mut bytes,
-        &content,
-        &image.populated,
-        1 << image.cluster_bits,
-    );
-    bytes
+    let base = Raw {
+        size: 8 << 14,
+        cluster_size: 1 << 14,
+        populated: (0..8).into(),
+        start: None,
+    };
+    let recipe = recipe(&[("top", image.into()), ("base.raw", base.into())]);
+    let names = ["top", "base.raw"];
+    let at = |offset| whose(&recipe, "top", offset, &names);
+    let cluster = 1 << 14;
+    assert_eq!(at(0), Some("top"));
+    assert_eq!((at(cluster), at(2 * cluster)), (None, None));
+    assert_eq!(at(3 * cluster), Some("top"));
+    // Subclusters of 512 bytes.
+    assert_eq!(at(4 * cluster), Some("top"));
+    assert_eq!(at(4 * cluster + 512), None);
+    assert_eq!(at(4 * cluster + 1024), Some("base.raw"));
+    assert_eq!(at(5 * cluster), Some("base.raw"));
+
+    let disk = Disk::new(&recipe, "top").unwrap();
+    assert_eq!(disk.state(3 * cluster), (0, State::Compressed, cluster));
+    assert_eq!(disk.state(4 * cluster + 520), (0, State::Zero, 504));
+    assert_eq!(disk.state(5 * cluster), (1, State::Data, cluster));
+    assert_eq!(disk.state(8 * cluster), (1, State::Unallocated, u64::MAX));
 }
 
-/// Said again here, so that the crate's own answer is checked too.
-fn has_data_file(image: &Qcow2) -> bool {
-    image.version == 3 && image.data_file_bit.unwrap_or(image.data_file.is_some())
+#[rstest]
+#[case::relative("sub/top", "base.raw", "sub/base.raw")]
+#[case::up("sub/top", "../base.raw", "base.raw")]
+#[case::absolute("sub/top", "{dir}/base.raw", "base.raw")]
+#[case::through_a_link("link", "base.raw", "base.raw")]
+#[case::through_a_linked_folder("folder/top", "base.raw", "sub/base.raw")]
+#[case::the_base_is_a_link("sub/top", "../other", "base.raw")]
+#[case::the_base_is_a_hard_link("sub/top", "../hard", "base.raw")]
+fn names_lead_where_readers_take_them(
+    #[case] disk: &str,
+    #[case] backing: &str,
+    #[case] owner: &str,
+) {
+    let top = Qcow2 {
+        populated: [].into(),
+        ..backed(backing)
+    };
+    let recipe = recipe(&[
+        ("sub/top", top.into()),
+        ("sub/base.raw", Raw::default().into()),
+        ("base.raw", Raw::default().into()),
+        ("link", link("sub/top")),
+        ("folder", link("{dir}/sub")),
+        ("other", link("base.raw")),
+        (
+            "hard",
+            Content::HardLink(HardLink {
+                target: "base.raw".into(),
+            }),
+        ),
+    ]);
+    let names = ["base.raw", "sub/base.raw"];
+    assert_eq!(whose(&recipe, disk, 0, &names), Some(owner));
 }
 
-fn linked(recipe: &Recipe, name: &Bytes) -> Vec<u8> {
-    let name = name.as_text().unwrap();
-    bytes(recipe, name.strip_prefix("{dir}/").unwrap_or(name))
+#[test]
+fn a_data_file_shows_what_it_holds_and_nothing_behind_its_end() {
+    let image = Qcow2 {
+        size: 16_384,
+        populated: (0..4).into(),
+        data_file: Some("data.raw".into()),
+        ..Qcow2::default()
+    };
+    let raw = Raw {
+        size: 9000,
+        cluster_size: 4096,
+        populated: [2].into(),
+        start: Some("start".into()),
+    };
+    let recipe = recipe(&[("top", image.into()), ("data.raw", raw.into())]);
+    let mut expected = vec![0; 16_384];
+    expected[..5].copy_from_slice(b"start");
+    let marker = Marker::new(recipe.seed, "data.raw").bytes(8192, 9000 - 8192);
+    expected[8192..9000].copy_from_slice(&marker);
+    assert!(bytes(&recipe, "top") == expected);
 }
 
-fn copy_clusters(to: &mut [u8], from: &[u8], clusters: &Clusters, cluster_size: u64) {
-    for cluster in clusters.iter() {
-        let start = usize::try_from(cluster * cluster_size).unwrap();
-        let end = to.len().min(start + usize::try_from(cluster_size).unwrap());
-        to[start..end].copy_from_slice(&from[start..end]);
-    }
+#[rstest]
+#[case::no_such_image("gone", "\"gone\" is no image of the recipe")]
+#[case::a_backing_image_that_is_not_there("dangling", "\"nowhere\" is no image of the recipe")]
+#[case::an_image_over_itself("loop", "the chain of \"loop\" has more than 255 parts")]
+#[case::a_link_to_itself("link", "the chain of \"link\" has more than 255 parts")]
+#[case::no_data_file("nameless", "the image \"nameless\" names no data file")]
+fn what_the_recipe_does_not_tell_is_an_error(#[case] disk: &str, #[case] message: &str) {
+    let nameless = Qcow2 {
+        data_file_bit: Some(true),
+        ..Qcow2::default()
+    };
+    let recipe = recipe(&[
+        ("dangling", backed("nowhere").into()),
+        ("loop", backed("loop").into()),
+        ("link", link("link")),
+        ("nameless", nameless.into()),
+    ]);
+    let error: GuestError = Disk::new(&recipe, disk).unwrap_err();
+    assert_eq!(error.to_string(), message);
 }

@@ -1,0 +1,338 @@
+//! What a guest has to see: computed from a recipe and markers alone, never from written files.
+//!
+//! [`Disk`] answers for the image that a recipe describes. Defects and patches are deliberate
+//! deviations from it and play no part here.
+
+use std::path::{Component, Path, PathBuf};
+
+use thiserror::Error;
+
+use crate::marker::Marker;
+use crate::recipe::{Bytes, Content, Encryption, Qcow2, Raw, Recipe};
+
+/// More images than any chain that a reader opens.
+const DEPTH_MAX: usize = 255;
+
+/// Why a disk's bytes cannot be told from its recipe.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum GuestError {
+    /// No image has that name in the recipe.
+    #[error("{name:?} is no image of the recipe")]
+    NoImage {
+        /// The name, as far as it could be followed.
+        name: String,
+    },
+    /// The image uses a data file and names none.
+    #[error("the image {name:?} names no data file")]
+    NoDataFile {
+        /// The image.
+        name: String,
+    },
+    /// Its guest needs a key.
+    #[error("the image {name:?} is encrypted")]
+    Encrypted {
+        /// The image.
+        name: String,
+    },
+    /// Backing images or symlinks go round in circles.
+    #[error("the chain of {name:?} has more than {DEPTH_MAX} parts")]
+    TooDeep {
+        /// Where it was given up.
+        name: String,
+    },
+}
+
+/// How an image says what a guest cluster, or a subcluster of it, holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum State {
+    /// Nothing: the guest sees what is below.
+    Unallocated,
+    /// It reads as zeros.
+    Zero,
+    /// It has data, in the image or in its data file.
+    Data,
+    /// It has data as a compressed stream.
+    Compressed,
+}
+
+/// A virtual disk that a recipe describes: one image and everything below it.
+#[derive(Clone, Debug)]
+pub struct Disk<'a> {
+    /// From the top down.
+    layers: Vec<Layer<'a>>,
+}
+
+/// One image of a chain.
+#[derive(Clone, Debug)]
+struct Layer<'a> {
+    kind: LayerKind<'a>,
+    /// Marker of the file that holds its data.
+    marker: Marker,
+}
+
+#[derive(Clone, Debug)]
+enum LayerKind<'a> {
+    Raw(&'a Raw),
+    Qcow2 {
+        image: &'a Qcow2,
+        data_file: Option<&'a Raw>,
+    },
+}
+
+impl<'a> Disk<'a> {
+    /// The disk of the image that the recipe calls `name`. A stored name is followed if it is
+    /// text that leads to a file of the recipe, directly or through links of the recipe.
+    ///
+    /// # Errors
+    /// [`GuestError`], if the bytes depend on something that the recipe does not describe.
+    pub fn new(recipe: &'a Recipe, name: &str) -> Result<Disk<'a>, GuestError> {
+        let mut layers = Vec::new();
+        let mut next = Some(name.to_owned());
+        while let Some(given) = next {
+            if layers.len() == DEPTH_MAX {
+                return Err(GuestError::TooDeep { name: given });
+            }
+            let (name, content) = find(recipe, &given)?;
+            let (layer, below) = match content {
+                Content::Raw(raw) => (Layer::raw(recipe.seed, &name, raw), None),
+                Content::Qcow2(image) => {
+                    let layer = Layer::qcow2(recipe, &given, &name, image)?;
+                    let backing = image.backing.as_ref();
+                    (layer, backing.map(|backing| beside(&given, backing)))
+                }
+                _ => return Err(GuestError::NoImage { name }),
+            };
+            layers.push(layer);
+            next = below;
+        }
+        Ok(Disk { layers })
+    }
+
+    /// Virtual size in bytes.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        match self.layers.first().map(|layer| &layer.kind) {
+            Some(LayerKind::Qcow2 { image, .. }) => image.size,
+            Some(LayerKind::Raw(raw)) => raw.size,
+            None => 0,
+        }
+    }
+
+    /// Fills `out` with what the guest reads from `offset` on; zeros behind the end.
+    pub fn fill(&self, offset: u64, out: &mut [u8]) {
+        self.fill_from(0, offset, out);
+    }
+
+    fn fill_from(&self, depth: usize, offset: u64, out: &mut [u8]) {
+        let Some(layer) = self.layers.get(depth) else {
+            out.fill(0);
+            return;
+        };
+        let (mut at, mut rest) = (offset, out);
+        while !rest.is_empty() {
+            let (state, length) = layer.state(at);
+            let length = usize::try_from(length)
+                .unwrap_or(rest.len())
+                .min(rest.len());
+            let (now, later) = rest.split_at_mut(length);
+            match state {
+                State::Unallocated => self.fill_from(depth + 1, at, now),
+                State::Zero => now.fill(0),
+                State::Data | State::Compressed => layer.fill(at, now),
+            }
+            rest = later;
+            at = at.saturating_add(length as u64);
+        }
+    }
+
+    /// Which image decides about the byte at `offset`, counted from the top, and how; and for how
+    /// many bytes that holds at least. Nothing decides about bytes that no image has: they are
+    /// unallocated in the last one.
+    #[must_use]
+    pub fn state(&self, offset: u64) -> (usize, State, u64) {
+        let mut held = u64::MAX;
+        for (depth, layer) in self.layers.iter().enumerate() {
+            let (state, length) = layer.state(offset);
+            held = held.min(length);
+            if state != State::Unallocated {
+                return (depth, state, held);
+            }
+        }
+        (
+            self.layers.len().saturating_sub(1),
+            State::Unallocated,
+            held,
+        )
+    }
+}
+
+impl<'a> Layer<'a> {
+    fn raw(seed: u64, name: &str, raw: &'a Raw) -> Layer<'a> {
+        let kind = LayerKind::Raw(raw);
+        let marker = Marker::new(seed, name);
+        Layer { kind, marker }
+    }
+
+    /// `given` is how the chain names the image, which is what its own names are relative to.
+    fn qcow2(
+        recipe: &'a Recipe,
+        given: &str,
+        name: &str,
+        image: &'a Qcow2,
+    ) -> Result<Layer<'a>, GuestError> {
+        if image.encryption != Encryption::None {
+            let name = name.to_owned();
+            return Err(GuestError::Encrypted { name });
+        }
+        let mut marker = Marker::new(recipe.seed, name);
+        let mut data_file = None;
+        if image.uses_data_file() {
+            let stored = image
+                .data_file
+                .as_ref()
+                .ok_or_else(|| GuestError::NoDataFile {
+                    name: name.to_owned(),
+                })?;
+            let (name, content) = find(recipe, &beside(given, stored))?;
+            let Content::Raw(raw) = content else {
+                return Err(GuestError::NoImage { name });
+            };
+            marker = Marker::new(recipe.seed, &name);
+            data_file = Some(raw);
+        }
+        let kind = LayerKind::Qcow2 { image, data_file };
+        Ok(Layer { kind, marker })
+    }
+
+    /// What the image says of the byte at `offset`, and for how many bytes from there on.
+    fn state(&self, offset: u64) -> (State, u64) {
+        match self.kind {
+            LayerKind::Raw(raw) if offset < raw.size => (State::Data, raw.size - offset),
+            LayerKind::Qcow2 { image, .. } if offset < image.size => qcow2_state(image, offset),
+            // What lies behind the end of a backing image reads as zeros.
+            _ => (State::Unallocated, u64::MAX),
+        }
+    }
+
+    /// Its data, where [`Layer::state`] says that it has some.
+    fn fill(&self, offset: u64, out: &mut [u8]) {
+        match self.kind {
+            LayerKind::Raw(raw) => fill_raw(raw, &self.marker, offset, out),
+            LayerKind::Qcow2 { data_file, .. } => match data_file {
+                Some(raw) => fill_raw(raw, &self.marker, offset, out),
+                None => self.marker.fill(offset, out),
+            },
+        }
+    }
+}
+
+fn qcow2_state(image: &Qcow2, offset: u64) -> (State, u64) {
+    let cluster_size = 1 << image.cluster_bits;
+    let cluster = offset >> image.cluster_bits;
+    let inside = offset % cluster_size;
+    let rest = (cluster_size - inside).min(image.size - offset);
+    if let Some(parts) = image
+        .subclusters
+        .iter()
+        .find(|parts| parts.cluster == cluster)
+    {
+        let length = cluster_size / 32;
+        let part = inside / length;
+        let state = if parts.allocated.contains(part) {
+            State::Data
+        } else if parts.zero.contains(part) {
+            State::Zero
+        } else {
+            State::Unallocated
+        };
+        return (state, rest.min(length - inside % length));
+    }
+    let state = if image.compressed.contains(cluster) {
+        State::Compressed
+    } else if image.zero.contains(cluster) || image.zero_allocated.contains(cluster) {
+        State::Zero
+    } else if image.populated.contains(cluster) || image.maps_all() {
+        State::Data
+    } else {
+        State::Unallocated
+    };
+    (state, rest)
+}
+
+fn fill_raw(raw: &Raw, marker: &Marker, offset: u64, out: &mut [u8]) {
+    out.fill(0);
+    let end = offset.saturating_add(out.len() as u64).min(raw.size);
+    let clusters = offset / raw.cluster_size..end.div_ceil(raw.cluster_size);
+    for range in raw.populated.ranges_in(&clusters) {
+        let from = (range.start * raw.cluster_size).max(offset);
+        let to = (range.end * raw.cluster_size).min(end);
+        marker.fill(from, part(out, from - offset, to - offset));
+    }
+    let start = raw.start.as_ref().map(Bytes::to_bytes).unwrap_or_default();
+    for (at, byte) in (offset..end).zip(out) {
+        match usize::try_from(at).ok().and_then(|at| start.get(at)) {
+            Some(given) => *byte = *given,
+            None => break,
+        }
+    }
+}
+
+/// Both ends lie inside `bytes`.
+fn part(bytes: &mut [u8], start: u64, end: u64) -> &mut [u8] {
+    &mut bytes[start as usize..end as usize]
+}
+
+/// The file that a name leads to, through links of the recipe, with its own name.
+fn find<'a>(recipe: &'a Recipe, given: &str) -> Result<(String, &'a Content), GuestError> {
+    let mut name = given.to_owned();
+    for _ in 0..DEPTH_MAX {
+        match recipe.files.get(&name) {
+            Some(Content::Symlink(link)) => name = beside(&name, &link.target),
+            Some(Content::HardLink(link)) => name.clone_from(&link.target),
+            Some(content) => return Ok((name, content)),
+            None => match through_folder(recipe, &name) {
+                Some(other) => name = other,
+                None => return Err(GuestError::NoImage { name }),
+            },
+        }
+    }
+    Err(GuestError::TooDeep { name })
+}
+
+/// The same name, if one of its folders is a symlink of the recipe.
+fn through_folder(recipe: &Recipe, name: &str) -> Option<String> {
+    name.match_indices('/').find_map(|(end, _)| {
+        let Content::Symlink(link) = recipe.files.get(&name[..end])? else {
+            return None;
+        };
+        Some(format!(
+            "{}{}",
+            beside(&name[..end], &link.target),
+            &name[end..]
+        ))
+    })
+}
+
+/// A stored name as a name of the recipe: relative to the folder of the file that stores it.
+fn beside(file: &str, stored: &Bytes) -> String {
+    let text = String::from_utf8_lossy(&stored.to_bytes()).into_owned();
+    let mut path = PathBuf::new();
+    let relative = match text.strip_prefix("{dir}/") {
+        Some(inside) => inside,
+        None => {
+            path.extend(Path::new(file).parent());
+            text.as_str()
+        }
+    };
+    for part in Path::new(relative).components() {
+        match part {
+            Component::ParentDir => {
+                path.pop();
+            }
+            Component::CurDir => {}
+            other => path.push(other),
+        }
+    }
+    path.to_string_lossy().into_owned()
+}
