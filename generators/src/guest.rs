@@ -121,49 +121,38 @@ impl<'a> Disk<'a> {
 
     /// Fills `out` with what the guest reads from `offset` on; zeros behind the end.
     pub fn fill(&self, offset: u64, out: &mut [u8]) {
-        self.fill_from(0, offset, out);
-    }
-
-    fn fill_from(&self, depth: usize, offset: u64, out: &mut [u8]) {
-        let Some(layer) = self.layers.get(depth) else {
-            out.fill(0);
-            return;
-        };
         let (mut at, mut rest) = (offset, out);
         while !rest.is_empty() {
-            let (state, length) = layer.state(at);
-            let length = usize::try_from(length)
-                .unwrap_or(rest.len())
-                .min(rest.len());
-            let (now, later) = rest.split_at_mut(length);
-            match state {
-                State::Unallocated => self.fill_from(depth + 1, at, now),
-                State::Zero => now.fill(0),
-                State::Data | State::Compressed => layer.fill(at, now),
+            let (depth, state, length) = self.state(at);
+            let length = usize::try_from(length).unwrap_or(rest.len());
+            let (now, later) = rest.split_at_mut(length.min(rest.len()));
+            match (state, self.layers.get(depth)) {
+                (State::Data | State::Compressed, Some(layer)) => layer.fill(at, now),
+                _ => now.fill(0),
             }
+            at = at.saturating_add(now.len() as u64);
             rest = later;
-            at = at.saturating_add(length as u64);
         }
     }
 
     /// Which image decides about the byte at `offset`, counted from the top, and how; and for how
-    /// many bytes that holds at least. Nothing decides about bytes that no image has: they are
-    /// unallocated in the last one.
+    /// many bytes that holds at least. Nobody decides about a byte that an image leaves to one
+    /// below it which is missing or too short: it reads as zeros, and the upper one is named.
     #[must_use]
     pub fn state(&self, offset: u64) -> (usize, State, u64) {
         let mut held = u64::MAX;
+        let mut last = 0;
         for (depth, layer) in self.layers.iter().enumerate() {
-            let (state, length) = layer.state(offset);
+            let Some((state, length)) = layer.state(offset) else {
+                break;
+            };
             held = held.min(length);
+            last = depth;
             if state != State::Unallocated {
                 return (depth, state, held);
             }
         }
-        (
-            self.layers.len().saturating_sub(1),
-            State::Unallocated,
-            held,
-        )
+        (last, State::Unallocated, held)
     }
 }
 
@@ -205,13 +194,15 @@ impl<'a> Layer<'a> {
         Ok(Layer { kind, marker })
     }
 
-    /// What the image says of the byte at `offset`, and for how many bytes from there on.
-    fn state(&self, offset: u64) -> (State, u64) {
+    /// What the image says of the byte at `offset`, and for how many bytes from there on. Behind
+    /// its end it says nothing.
+    fn state(&self, offset: u64) -> Option<(State, u64)> {
         match self.kind {
-            LayerKind::Raw(raw) if offset < raw.size => (State::Data, raw.size - offset),
-            LayerKind::Qcow2 { image, .. } if offset < image.size => qcow2_state(image, offset),
-            // What lies behind the end of a backing image reads as zeros.
-            _ => (State::Unallocated, u64::MAX),
+            LayerKind::Raw(raw) if offset < raw.size => Some((State::Data, raw.size - offset)),
+            LayerKind::Qcow2 { image, .. } if offset < image.size => {
+                Some(qcow2_state(image, offset))
+            }
+            _ => None,
         }
     }
 
@@ -263,6 +254,10 @@ fn qcow2_state(image: &Qcow2, offset: u64) -> (State, u64) {
 fn fill_raw(raw: &Raw, marker: &Marker, offset: u64, out: &mut [u8]) {
     out.fill(0);
     let end = offset.saturating_add(out.len() as u64).min(raw.size);
+    // A data file may be shorter than its disk.
+    if end <= offset {
+        return;
+    }
     let clusters = offset / raw.cluster_size..end.div_ceil(raw.cluster_size);
     for range in raw.populated.ranges_in(&clusters) {
         let from = (range.start * raw.cluster_size).max(offset);

@@ -33,3 +33,5 @@ pub mod manifest;
 pub mod marker;
 mod qcow2;
 pub mod recipe;
+#[cfg(feature = "strategies")]
+pub mod strategies;

@@ -44,7 +44,7 @@ pub enum UnknownDefect {
 }
 
 impl Choice {
-    pub(super) fn new(name: &'static str, value: Option<u64>) -> Choice {
+    pub(crate) fn new(name: &'static str, value: Option<u64>) -> Choice {
         Choice { name, value }
     }
 

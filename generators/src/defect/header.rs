@@ -368,6 +368,9 @@ pub(super) const DEFECTS: &[Defect] = &[
         MANAGEMENT,
         Base::Plain,
         |site, value| {
+            if value > site.plan.file_length() {
+                return Err("a file of that length or more");
+            }
             site.draft.file_length = Some(value);
             Ok(())
         },

@@ -161,6 +161,12 @@ impl Manifest {
         Ok(differences)
     }
 
+    /// The SHA-256 of the file with this name.
+    #[must_use]
+    pub fn hash(&self, name: &str) -> Option<[u8; 32]> {
+        self.files.get(name).copied()
+    }
+
     /// The names, sorted.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.files.keys().map(String::as_str)

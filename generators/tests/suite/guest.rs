@@ -86,7 +86,7 @@ fn every_state_of_a_cluster_has_its_bytes() {
     assert_eq!(disk.state(3 * cluster), (0, State::Compressed, cluster));
     assert_eq!(disk.state(4 * cluster + 520), (0, State::Zero, 504));
     assert_eq!(disk.state(5 * cluster), (1, State::Data, cluster));
-    assert_eq!(disk.state(8 * cluster), (1, State::Unallocated, u64::MAX));
+    assert_eq!(disk.state(8 * cluster), (0, State::Unallocated, u64::MAX));
 }
 
 #[rstest]
@@ -122,6 +122,31 @@ fn names_lead_where_readers_take_them(
     ]);
     let names = ["base.raw", "sub/base.raw"];
     assert_eq!(whose(&recipe, disk, 0, &names), Some(owner));
+}
+
+/// The image below a short one is longer, but nobody asks it.
+#[test]
+fn what_lies_behind_the_end_of_a_backing_image_is_zeros() {
+    let image = |size, backing: &str| Qcow2 {
+        size,
+        populated: [].into(),
+        ..backed(backing)
+    };
+    let base = Raw {
+        populated: (0..8).into(),
+        ..Raw::default()
+    };
+    let recipe = recipe(&[
+        ("top", image(32_768, "middle").into()),
+        ("middle", image(5000, "base.raw").into()),
+        ("base.raw", base.into()),
+    ]);
+    let mut expected = Marker::new(recipe.seed, "base.raw").bytes(0, 5000);
+    expected.resize(32_768, 0);
+    assert!(bytes(&recipe, "top") == expected);
+    let disk = Disk::new(&recipe, "top").unwrap();
+    assert_eq!(disk.state(4096), (2, State::Data, 904));
+    assert_eq!(disk.state(5000), (0, State::Unallocated, 3192));
 }
 
 #[test]

@@ -11,6 +11,8 @@ mod guest;
 #[cfg(test)]
 mod manifests;
 #[cfg(test)]
+mod map;
+#[cfg(test)]
 mod programs;
 #[cfg(test)]
 mod properties;

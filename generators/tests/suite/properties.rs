@@ -1,64 +1,15 @@
 //! Recipes nobody thought of.
 
-use proptest::collection::{btree_set, vec};
+use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use qconform_generators::fixture;
 use qconform_generators::manifest::Manifest;
-use qconform_generators::recipe::{Clusters, Content, Qcow2, Raw, Recipe};
+use qconform_generators::recipe::{Content, Qcow2, Raw, Recipe};
+use qconform_generators::strategies::{TOP, defective, valid};
 
 use crate::programs::Qemu;
 use crate::qemu::assert_clean;
-
-const TOP: &str = "top.qcow2";
-
-/// A chain of one image that QEMU opens: a plain one, or one with a data file.
-fn valid() -> impl Strategy<Value = Recipe> {
-    let size = (9_u32..=16).prop_flat_map(|bits| (Just(bits), 1_u64..200 << (bits - 9)));
-    (any::<u64>(), size)
-        .prop_flat_map(|(seed, (cluster_bits, sectors))| {
-            let size = sectors * 512;
-            let clusters = size.div_ceil(1 << cluster_bits);
-            let populated = || btree_set(0..clusters, 0..10).prop_map(Clusters::from_iter);
-            let data = option::of((populated(), any::<bool>(), any::<bool>()));
-            (
-                Just(seed),
-                Just(cluster_bits),
-                Just(size),
-                2_u32..=3,
-                populated(),
-                data,
-            )
-        })
-        .prop_map(|(seed, cluster_bits, size, version, populated, data)| {
-            let mut image = Qcow2 {
-                version,
-                cluster_bits,
-                size,
-                populated,
-                ..Qcow2::default()
-            };
-            let mut recipe = Recipe {
-                seed,
-                ..Recipe::default()
-            };
-            if let Some((populated, raw, bit)) = data {
-                image.data_file = Some("top.raw".into());
-                image.data_file_raw = version == 3 && raw;
-                // Without the bit, QEMU refuses the raw flag.
-                image.data_file_bit = (!image.data_file_raw && !bit).then_some(false);
-                let raw = Raw {
-                    size,
-                    cluster_size: 1 << cluster_bits,
-                    populated,
-                    start: None,
-                };
-                recipe.files.insert("top.raw".into(), Content::Raw(raw));
-            }
-            recipe.files.insert(TOP.into(), Content::from(image));
-            recipe
-        })
-}
 
 /// Any values at all, most of them impossible.
 fn wild() -> impl Strategy<Value = Recipe> {
@@ -106,26 +57,57 @@ fn wild() -> impl Strategy<Value = Recipe> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(ProptestConfig {
+        // Each round runs three programs.
+        max_shrink_iters: 200,
+        ..ProptestConfig::with_cases(500)
+    })]
 
+    // Four tests of 500 cases, so that they run beside each other.
     #[test]
     fn qemu_finds_nothing_wrong_with_any_valid_recipe(recipe in valid()) {
-        let Some(qemu) = Qemu::find() else { return Ok(()) };
-        let folder = tempfile::tempdir().unwrap();
-        fixture::write(&recipe, folder.path()).unwrap();
-        assert_clean(&qemu, &recipe, folder.path(), TOP);
+        assert_clean_if_possible(&recipe);
     }
+
+    #[test]
+    fn qemu_finds_nothing_wrong_with_another_500(recipe in valid()) {
+        assert_clean_if_possible(&recipe);
+    }
+
+    #[test]
+    fn qemu_finds_nothing_wrong_with_a_third_500(recipe in valid()) {
+        assert_clean_if_possible(&recipe);
+    }
+
+    #[test]
+    fn qemu_finds_nothing_wrong_with_a_fourth_500(recipe in valid()) {
+        assert_clean_if_possible(&recipe);
+    }
+}
+
+fn assert_clean_if_possible(recipe: &Recipe) {
+    let Some(qemu) = Qemu::find() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    fixture::write(recipe, folder.path()).unwrap();
+    assert_clean(&qemu, recipe, folder.path(), TOP);
 }
 
 proptest! {
     #[test]
-    fn writing_twice_gives_the_same_bytes(recipe in valid()) {
+    fn writing_twice_gives_the_same_bytes(recipe in prop_oneof![valid(), defective(1..=3)]) {
         let parent = tempfile::tempdir().unwrap();
-        let once = fixture::write_staged(&recipe, &parent.path().join("once")).unwrap();
+        let once = parent.path().join("once");
         let twice = parent.path().join("twice");
-        std::fs::create_dir(&twice).unwrap();
-        fixture::write(&recipe, &twice).unwrap();
-        prop_assert_eq!(once, Manifest::of(&twice).unwrap());
+        for folder in [&once, &twice] {
+            std::fs::create_dir(folder).unwrap();
+            fixture::write(&recipe, folder).unwrap();
+        }
+        // A name with `{dir}` is the folder's own.
+        let text = toml::to_string(&recipe).unwrap();
+        if !text.contains("{dir}") {
+            prop_assert_eq!(Manifest::of(&once).unwrap(), Manifest::of(&twice).unwrap());
+        }
+        prop_assert_eq!(toml::from_str::<Recipe>(&text).unwrap(), recipe);
     }
 
     #[test]
@@ -134,12 +116,18 @@ proptest! {
         let other = Recipe { seed: !recipe.seed, ..recipe.clone() };
         let one = fixture::write_staged(&recipe, &parent.path().join("one")).unwrap();
         let two = fixture::write_staged(&other, &parent.path().join("two")).unwrap();
-        let marked = recipe.files.values().any(|content| match content {
-            Content::Qcow2(image) => !image.uses_data_file() && !image.populated.is_empty(),
-            Content::Raw(raw) => !raw.populated.is_empty(),
-            _ => false,
-        });
-        prop_assert_eq!(one != two, marked);
+        for (name, content) in &recipe.files {
+            let marked = match content {
+                Content::Qcow2(image) => holds_markers(image),
+                Content::Raw(raw) => !raw.populated.is_empty(),
+                _ => false,
+            };
+            // Absolute names tell the folders apart.
+            let text = toml::to_string(content).unwrap();
+            if !text.contains("{dir}") {
+                prop_assert_eq!(one.hash(name) != two.hash(name), marked, "{}", name);
+            }
+        }
     }
 
     #[test]
@@ -150,4 +138,19 @@ proptest! {
             prop_assert!(named, "{}", error);
         }
     }
+}
+
+fn holds_markers(image: &Qcow2) -> bool {
+    let allocated = image
+        .subclusters
+        .iter()
+        .any(|parts| !parts.allocated.is_empty());
+    let own = [&image.populated, &image.zero_allocated, &image.compressed];
+    let active = allocated || own.iter().any(|clusters| !clusters.is_empty());
+    let snapshots = image
+        .snapshots
+        .iter()
+        .filter_map(|one| one.populated.as_ref());
+    let in_snapshots = snapshots.into_iter().any(|clusters| !clusters.is_empty());
+    !image.uses_data_file() && (active || in_snapshots)
 }

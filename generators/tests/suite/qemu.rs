@@ -10,6 +10,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::guest;
+use crate::map;
 use crate::programs::{Qemu, assert_success};
 
 const TOP: &str = "top.qcow2";
@@ -126,6 +127,7 @@ pub(crate) fn assert_clean(qemu: &Qemu, recipe: &Recipe, folder: &Path, name: &s
         String::from_utf8_lossy(&output.stdout),
         "Images are identical.\n"
     );
+    map::assert_as_intended(qemu, recipe, folder, name);
 }
 
 fn info(qemu: &Qemu, folder: &Path) -> Value {
