@@ -18,3 +18,5 @@ mod programs;
 mod properties;
 #[cfg(test)]
 mod qemu;
+#[cfg(test)]
+mod structures;
