@@ -29,6 +29,12 @@ pub enum GuestError {
         /// The image.
         name: String,
     },
+    /// The bytes of an image as such are part of the disk, because it is declared to be raw.
+    #[error("the image {name:?} is declared to be raw")]
+    ImageAsRaw {
+        /// The image.
+        name: String,
+    },
     /// Its guest needs a key.
     #[error("the image {name:?} is encrypted")]
     Encrypted {
@@ -88,18 +94,23 @@ impl<'a> Disk<'a> {
     /// [`GuestError`], if the bytes depend on something that the recipe does not describe.
     pub fn new(recipe: &'a Recipe, name: &str) -> Result<Disk<'a>, GuestError> {
         let mut layers = Vec::new();
-        let mut next = Some(name.to_owned());
-        while let Some(given) = next {
+        let mut next = Some((name.to_owned(), false));
+        while let Some((given, is_raw)) = next {
             if layers.len() == DEPTH_MAX {
                 return Err(GuestError::TooDeep { name: given });
             }
             let (name, content) = find(recipe, &given)?;
             let (layer, below) = match content {
                 Content::Raw(raw) => (Layer::raw(recipe.seed, &name, raw), None),
+                Content::Qcow2(_) if is_raw => return Err(GuestError::ImageAsRaw { name }),
                 Content::Qcow2(image) => {
                     let layer = Layer::qcow2(recipe, &given, &name, image)?;
+                    let is_raw = image.backing_format == Some(Bytes::from("raw"));
                     let backing = image.backing.as_ref();
-                    (layer, backing.map(|backing| beside(&given, backing)))
+                    (
+                        layer,
+                        backing.map(|backing| (beside(&given, backing), is_raw)),
+                    )
                 }
                 _ => return Err(GuestError::NoImage { name }),
             };
@@ -185,7 +196,7 @@ impl<'a> Layer<'a> {
                 })?;
             let (name, content) = find(recipe, &beside(given, stored))?;
             let Content::Raw(raw) = content else {
-                return Err(GuestError::NoImage { name });
+                return Err(GuestError::ImageAsRaw { name });
             };
             marker = Marker::new(recipe.seed, &name);
             data_file = Some(raw);

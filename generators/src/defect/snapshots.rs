@@ -1,6 +1,7 @@
 //! Defects of the snapshot table.
 
 use super::{Base, Defect, Site, plain};
+use crate::layout::snapshot::LENGTH;
 
 const SNAPSHOTS: &str = "Snapshots";
 const LACKS: &str = "a snapshot";
@@ -61,6 +62,36 @@ pub(super) const DEFECTS: &[Defect] = &[
         |site, _| {
             table(site)?;
             site.draft.snapshots_offset = site.past_end();
+            Ok(())
+        },
+    ),
+    plain(
+        "snapshots-unreadable",
+        "the snapshot table lies where a file can be read",
+        SNAPSHOTS,
+        Base::Snapshots,
+        |site, _| {
+            table(site)?;
+            site.draft.snapshots_offset = 0x7fff_ffff_ffff_f000;
+            Ok(())
+        },
+    ),
+    plain(
+        "snapshots-too-big",
+        "QEMU reads 64 MiB of snapshot table at most",
+        SNAPSHOTS,
+        Base::Snapshots,
+        |site, _| {
+            table(site)?;
+            let start = site.plan.file_length();
+            let length = (LENGTH as u64 + 2 * u64::from(u16::MAX)).next_multiple_of(8);
+            let count = (64 << 20) / length + 1;
+            for index in 0..count {
+                // Id and name are as long as they can be, and holes in the file.
+                site.patch_u32(start + index * length + 12, u32::MAX);
+            }
+            site.draft.snapshots_offset = start;
+            site.draft.snapshot_count = count as u32;
             Ok(())
         },
     ),

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod bytes;
 #[cfg(test)]
+mod corpus;
+#[cfg(test)]
 mod errors;
 #[cfg(test)]
 mod fixtures;

@@ -19,6 +19,14 @@ impl Qemu {
         })
     }
 
+    pub(crate) fn img_path(&self) -> &Path {
+        &self.img
+    }
+
+    pub(crate) fn io_path(&self) -> &Path {
+        &self.io
+    }
+
     /// Runs `qemu-img` in `folder`, because it looks for data files in its working directory.
     pub(crate) fn img(&self, folder: &Path, arguments: &[&str]) -> Output {
         run(&self.img, folder, arguments)

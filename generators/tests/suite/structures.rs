@@ -4,12 +4,10 @@
 use std::fs;
 use std::path::Path;
 
+use qconform_generators::corpus::structures::{DATA_FILE, STRUCTURES, Structure};
 use qconform_generators::fixture;
 use qconform_generators::marker::Marker;
-use qconform_generators::recipe::{
-    Bitmap, Bytes, Compression, Content, Encryption, Extension, FeatureNames, Known, Other, Qcow2,
-    Raw, Recipe, Snapshot, Subclusters,
-};
+use qconform_generators::recipe::{Encryption, Recipe};
 use rstest::rstest;
 use serde_json::{Value, json};
 
@@ -18,319 +16,141 @@ use crate::qemu::assert_clean;
 
 const TOP: &str = "top.qcow2";
 
-/// What an image has beside plain clusters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Structure {
-    Zeros,
-    Deflate,
-    Zstd,
-    Subclusters,
-    SharedSnapshots,
-    OwnSnapshots,
-    Bitmaps,
-    Dirty,
-    Corrupt,
-    LazyRefcounts,
-    FeatureNames,
-    UnknownBits,
-    ShortHeader,
-    LongHeader,
-    UnknownExtensions,
-    NoEndMarker,
-    RawDataFile,
-    LongDataFile,
-    ShortDataFile,
-    RefcountOrder(u32),
-}
-
-use Structure::{
-    Bitmaps, Corrupt, Deflate, Dirty, LazyRefcounts, LongDataFile, LongHeader, NoEndMarker,
-    OwnSnapshots, RawDataFile, RefcountOrder, SharedSnapshots, ShortDataFile, ShortHeader,
-    UnknownBits, UnknownExtensions, Zeros, Zstd,
-};
-
-impl Structure {
-    /// Whether the format has it at all.
-    fn exists(self, version: u32, cluster_bits: u32) -> bool {
-        match self {
-            Deflate | SharedSnapshots | OwnSnapshots | UnknownExtensions | NoEndMarker => true,
-            // Version 2 has no data file, but may hold a name; readers ignore it.
-            Structure::FeatureNames | LongDataFile | ShortDataFile => true,
-            Structure::Subclusters => version == 3 && cluster_bits >= 14,
-            _ => version == 3,
+/// What `qemu-img info` says of a structure: a JSON pointer and the value there.
+fn listed(name: &str, version: u32) -> (String, Value) {
+    let at = |key: &str| format!("/format-specific/data/{key}");
+    match name {
+        "zstd" => (at("compression-type"), json!("zstd")),
+        "extended-l2" | "data-file-extended-l2" => (at("extended-l2"), json!(true)),
+        "dirty" => ("/dirty-flag".into(), json!(true)),
+        "corrupt" => (at("corrupt"), json!(true)),
+        "lazy-refcounts" => (at("lazy-refcounts"), json!(true)),
+        "data-file-raw" => (at("data-file-raw"), json!(true)),
+        "data-file" | "data-file-long" | "data-file-short" => (at("data-file"), json!(DATA_FILE)),
+        "data-file-unused" if version == 3 => (at("data-file"), json!(DATA_FILE)),
+        "snapshots-shared" | "snapshots-own" => ("/snapshots/1/name".into(), json!("two")),
+        "bitmaps" => {
+            let in_use = json!({ "flags": ["in-use"], "name": "in use", "granularity": 1 << 17 });
+            (at("bitmaps/1"), in_use)
         }
-    }
-
-    /// Puts it into a plain image of eight clusters.
-    fn put_into(self, image: &mut Qcow2) {
-        match self {
-            Zeros => {
-                image.zero = [1, 2].into();
-                image.zero_allocated = [3, 7].into();
-            }
-            Deflate => image.compressed = [1, 2, 3, 7].into(),
-            Zstd => {
-                image.compression = Compression::Zstd;
-                image.compressed = [1, 2, 3, 7].into();
-            }
-            Structure::Subclusters => {
-                image.extended_l2 = true;
-                image.subclusters = vec![parts(1, &[0, 31], &[1, 30]), parts(2, &[], &[5])];
-            }
-            SharedSnapshots => image.snapshots = vec![snapshot("one", None), snapshot("two", None)],
-            OwnSnapshots => {
-                image.compressed = [1].into();
-                image.snapshots = vec![snapshot("one", Some([2, 3])), snapshot("two", None)];
-            }
-            Bitmaps => {
-                let in_use = Bitmap {
-                    in_use: true,
-                    auto: false,
-                    ..bitmap("in use", 17)
-                };
-                image.bitmaps = vec![bitmap("dirty", 9), in_use];
-            }
-            Dirty => image.dirty = true,
-            Corrupt => image.corrupt = true,
-            LazyRefcounts => image.lazy_refcounts = true,
-            Structure::FeatureNames => {
-                image.feature_names = Some(FeatureNames {
-                    known: true,
-                    more: vec![],
-                });
-            }
-            UnknownBits => {
-                image.compatible_bits = vec![1, 63];
-                image.autoclear_bits = vec![2, 63];
-            }
-            ShortHeader => image.header_length = Some(104),
-            LongHeader => {
-                image.header_length = Some(136);
-                image.header_tail = Some(vec![0xff; 24].into());
-            }
-            UnknownExtensions => {
-                let known = Extension::Known(Known::BackingFormat);
-                image.backing_format = Some("raw".into());
-                image.extensions = vec![unknown(1), known, unknown(8), unknown(0), unknown(1)];
-            }
-            NoEndMarker => image.end_marker = false,
-            RawDataFile => image.data_file_raw = true,
-            LongDataFile | ShortDataFile => {}
-            RefcountOrder(order) => image.refcount_order = Some(order),
+        "data-file-bitmaps" => {
+            let backup = json!({ "flags": ["auto"], "name": "backup", "granularity": 1 << 16 });
+            (at("bitmaps/0"), backup)
         }
-    }
-
-    /// The data file that it needs.
-    fn data_file(self, image: &Qcow2) -> Option<Raw> {
-        let size = match self {
-            RawDataFile => image.size,
-            LongDataFile => image.size * 2,
-            ShortDataFile => image.size / 2 + 512,
-            _ => return None,
-        };
-        let cluster_size = 1 << image.cluster_bits;
-        Some(Raw {
-            size,
-            cluster_size,
-            populated: (0..size / cluster_size).into(),
-            start: None,
-        })
-    }
-
-    /// What `qemu-img info` says of it: a JSON pointer and the value there.
-    fn info(self, version: u32) -> (String, Value) {
-        let at = |key: &str| format!("/format-specific/data/{key}");
-        match self {
-            Zstd => (at("compression-type"), json!("zstd")),
-            Structure::Subclusters => (at("extended-l2"), json!(true)),
-            Dirty => ("/dirty-flag".into(), json!(true)),
-            Corrupt => (at("corrupt"), json!(true)),
-            LazyRefcounts => (at("lazy-refcounts"), json!(true)),
-            RawDataFile => (at("data-file-raw"), json!(true)),
-            LongDataFile | ShortDataFile if version == 3 => (at("data-file"), json!("data.raw")),
-            RefcountOrder(order) => (at("refcount-bits"), json!(1 << order)),
-            SharedSnapshots | OwnSnapshots => ("/snapshots/1/name".into(), json!("two")),
-            Bitmaps => {
-                let in_use =
-                    json!({ "flags": ["in-use"], "name": "in use", "granularity": 1 << 17 });
-                (at("bitmaps/1"), in_use)
-            }
-            _ => ("/format".into(), json!("qcow2")),
-        }
-    }
-}
-
-fn parts(cluster: u64, allocated: &[u64], zero: &[u64]) -> Subclusters {
-    Subclusters {
-        cluster,
-        allocated: allocated.iter().copied().collect(),
-        zero: zero.iter().copied().collect(),
-    }
-}
-
-fn snapshot(name: &str, populated: Option<[u64; 2]>) -> Snapshot {
-    Snapshot {
-        name: name.into(),
-        populated: populated.map(Into::into),
-        ..Snapshot::default()
-    }
-}
-
-fn bitmap(name: &str, granularity_bits: u32) -> Bitmap {
-    Bitmap {
-        name: name.into(),
-        granularity_bits,
-        dirty: [0].into(),
-        ..Bitmap::default()
-    }
-}
-
-fn unknown(length: usize) -> Extension {
-    Extension::Other(Other {
-        kind: 0x7163_6f6e,
-        data: Bytes::from(vec![0xff; length]),
-        length: None,
-    })
-}
-
-fn plain(version: u32, cluster_bits: u32) -> Qcow2 {
-    Qcow2 {
-        version,
-        cluster_bits,
-        // The last cluster is a part of one.
-        size: (7 << cluster_bits) + 512,
-        populated: [0, 4, 5].into(),
-        ..Qcow2::default()
+        "luks" | "data-file-luks" => (at("encrypt/format"), json!("luks")),
+        "aes" => (at("encrypt/format"), json!("aes")),
+        _ => match name.strip_prefix("refcounts-") {
+            Some(bits) => (at("refcount-bits"), json!(bits.parse::<u64>().unwrap())),
+            None => ("/format".into(), json!("qcow2")),
+        },
     }
 }
 
 #[rstest]
-fn a_structure_is_clean_and_listed(
+fn every_structure_is_clean_and_listed(
     #[values(2, 3)] version: u32,
     #[values(9, 10, 12, 14, 16, 21)] cluster_bits: u32,
-    #[values(
-        Zeros,
-        Deflate,
-        Zstd,
-        Structure::Subclusters,
-        SharedSnapshots,
-        OwnSnapshots,
-        Bitmaps,
-        Dirty,
-        Corrupt,
-        LazyRefcounts,
-        Structure::FeatureNames,
-        UnknownBits,
-        ShortHeader,
-        LongHeader,
-        UnknownExtensions,
-        NoEndMarker,
-        RawDataFile,
-        LongDataFile,
-        ShortDataFile,
-        RefcountOrder(0),
-        RefcountOrder(1),
-        RefcountOrder(2),
-        RefcountOrder(3),
-        RefcountOrder(5),
-        RefcountOrder(6)
-    )]
-    structure: Structure,
 ) {
     let Some(qemu) = Qemu::find() else { return };
-    let mut image = plain(version, cluster_bits);
-    structure.put_into(&mut image);
-    let mut recipe = Recipe::default();
-    if let Some(raw) = structure.data_file(&image) {
-        image.data_file = Some("data.raw".into());
-        recipe.files.insert("data.raw".into(), raw.into());
+    for structure in STRUCTURES {
+        if structure.exists(version, cluster_bits) {
+            println!("{}", structure.name);
+            assert_clean_and_listed(&qemu, structure, version, cluster_bits);
+        }
     }
+}
+
+fn assert_clean_and_listed(qemu: &Qemu, structure: &Structure, version: u32, cluster_bits: u32) {
+    let (image, raw) = structure.image(version, cluster_bits);
+    let encryption = image.encryption;
+    let mut recipe = Recipe::default();
     recipe.files.insert(TOP.into(), image.into());
-    if !structure.exists(version, cluster_bits) {
-        recipe.check().unwrap_err();
-        return;
+    if let Some(raw) = raw {
+        recipe.files.insert(DATA_FILE.into(), raw.into());
     }
     let folder = tempfile::tempdir().unwrap();
     fixture::write(&recipe, folder.path()).unwrap();
-    assert_clean(&qemu, &recipe, folder.path(), TOP);
-    let output = qemu.img(
-        folder.path(),
-        &["info", "-f", "qcow2", "--output=json", TOP],
-    );
-    assert_success("info", &output);
-    let info: Value = serde_json::from_slice(&output.stdout).unwrap();
-    let (place, expected) = structure.info(version);
+    let info = ["info", "-f", "qcow2", "--output=json", TOP];
+    let info = qemu.img(folder.path(), &info);
+    assert_success("info", &info);
+    let info: Value = serde_json::from_slice(&info.stdout).unwrap();
+    let (place, expected) = listed(structure.name, version);
     assert_eq!(info.pointer(&place), Some(&expected), "{place} in {info:#}");
-    if matches!(structure, SharedSnapshots | OwnSnapshots) {
-        assert_snapshots(&qemu, folder.path(), structure == OwnSnapshots);
+    if encryption != Encryption::None {
+        assert_needs_a_key(qemu, folder.path(), encryption);
+        return;
     }
+    assert_clean(qemu, &recipe, folder.path(), TOP);
+    if structure.name.starts_with("snapshots-") {
+        let own = structure.name == "snapshots-own";
+        assert_snapshots(qemu, folder.path(), own, cluster_bits);
+    }
+    if info.pointer("/format-specific/data/data-file-raw") == Some(&json!(true)) {
+        let data = fs::read(folder.path().join(DATA_FILE)).unwrap();
+        assert!(data == crate::guest::bytes(&recipe, TOP));
+    }
+}
+
+/// A structure that a version or a cluster size lacks is refused instead of being left out.
+#[rstest]
+#[case::version_2("zeros", 2, 12)]
+#[case::bitmaps_in_version_2("bitmaps", 2, 12)]
+#[case::refcounts_in_version_2("refcounts-64", 2, 12)]
+#[case::small_subclusters("extended-l2", 3, 13)]
+fn what_the_format_lacks_is_refused(
+    #[case] name: &str,
+    #[case] version: u32,
+    #[case] cluster_bits: u32,
+) {
+    let structure = STRUCTURES.iter().find(|one| one.name == name).unwrap();
+    assert!(!structure.exists(version, cluster_bits));
+    let mut recipe = Recipe::default();
+    let (image, _) = structure.image(version, cluster_bits);
+    recipe.files.insert(TOP.into(), image.into());
+    recipe.check().unwrap_err();
 }
 
 /// Both are listed, and the first one holds what it should: clusters 2 and 3 if it has its own.
 #[track_caller]
-fn assert_snapshots(qemu: &Qemu, folder: &Path, own: bool) {
+fn assert_snapshots(qemu: &Qemu, folder: &Path, own: bool, cluster_bits: u32) {
     let output = qemu.img(folder, &["snapshot", "-l", TOP]);
     assert_success("snapshot", &output);
     let list = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(list.contains("one") && list.contains("two"), "{list}");
-    let folder_of_copy = tempfile::tempdir().unwrap();
-    let copy = folder_of_copy.path().join("copy.raw");
+
+    let copy = folder.join("copy.raw");
     let to = copy.to_str().unwrap();
     let convert = ["convert", "-l", "snapshot.name=one", "-O", "raw", TOP, to];
     assert_success("convert", &qemu.img(folder, &convert));
     let bytes = fs::read(&copy).unwrap();
-    let bits = (bytes.len() as u64 / 7).ilog2();
-    let name = if own { "top.qcow2@1" } else { TOP };
-    let marker = Marker::new(0, name);
-    let start = if own { 2 } else { 4 } << bits;
+    let (name, cluster) = if own {
+        ("top.qcow2@1", 2_u64)
+    } else {
+        (TOP, 4)
+    };
+    let start = cluster << cluster_bits;
     let found = &bytes[usize::try_from(start).unwrap()..][..512];
-    assert_eq!(found, marker.bytes(start, 512));
+    assert_eq!(found, Marker::new(0, name).bytes(start, 512));
 }
 
-#[rstest]
-#[case::aes(Encryption::Aes, "aes")]
-#[case::luks(Encryption::Luks, "luks")]
-fn an_encrypted_image_is_known_as_one_and_needs_a_key(
-    #[values(9, 12, 16, 21)] cluster_bits: u32,
-    #[values(false, true)] external: bool,
-    #[case] encryption: Encryption,
-    #[case] format: &str,
-) {
-    let Some(qemu) = Qemu::find() else { return };
-    let mut image = Qcow2 {
-        encryption,
-        ..plain(3, cluster_bits)
-    };
-    let mut recipe = Recipe::default();
-    if external {
-        image.data_file = Some("data.raw".into());
-        recipe
-            .files
-            .insert("data.raw".into(), Raw::default().into());
-    }
-    recipe.files.insert(TOP.into(), Content::from(image));
-    let folder = tempfile::tempdir().unwrap();
-    fixture::write(&recipe, folder.path()).unwrap();
-    let info = qemu.img(
-        folder.path(),
-        &["info", "-f", "qcow2", "--output=json", TOP],
-    );
-    assert_success("info", &info);
-    let info: Value = serde_json::from_slice(&info.stdout).unwrap();
-    assert_eq!(info["format-specific"]["data"]["encrypt"]["format"], format);
-    let open = qemu.io(
-        folder.path(),
-        &["-r", "-f", "qcow2", "-c", "read 0 512", TOP],
-    );
+/// The image opens with a secret at most, and its tables are clean as far as QEMU gets.
+#[track_caller]
+fn assert_needs_a_key(qemu: &Qemu, folder: &Path, encryption: Encryption) {
+    let open = qemu.io(folder, &["-r", "-f", "qcow2", "-c", "read 0 512", TOP]);
     assert!(!open.status.success());
     let said = String::from_utf8_lossy(&open.stderr).into_owned();
     assert!(said.contains("encrypt.key-secret' is required"), "{said}");
-    // A secret is needed to open it at all; any will do to check the tables.
-    let secret = ["--object", "secret,id=key,data=0123456789abcdef"];
+
+    let format = if encryption == Encryption::Aes {
+        "aes"
+    } else {
+        "luks"
+    };
     let options =
         format!("driver=qcow2,file.filename={TOP},encrypt.format={format},encrypt.key-secret=key");
-    let check = [&secret[..], &["--image-opts", &options]].concat();
-    let output = qemu.img(folder.path(), &[&["check"][..], &check].concat());
+    let secret = "secret,id=key,data=0123456789abcdef";
+    let check = ["check", "--object", secret, "--image-opts", &options];
+    let output = qemu.img(folder, &check);
     if encryption == Encryption::Aes {
         assert_success("check", &output);
     } else {
