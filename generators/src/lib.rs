@@ -32,6 +32,7 @@ pub mod guest;
 pub mod layout;
 pub mod manifest;
 pub mod marker;
+pub mod pack;
 mod qcow2;
 pub mod recipe;
 #[cfg(feature = "strategies")]

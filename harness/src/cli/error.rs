@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use qconform_generators::fixture::FixtureError;
+use qconform_generators::pack::PackError;
 use qconform_reports::text;
 use qconform_scenarios::error::DataError;
 use qconform_scenarios::select::PatternError;
@@ -87,8 +88,25 @@ impl From<FixtureError> for Failure {
             FixtureError::Recipe(_) => Exit::Usage,
             _ => Exit::Environment,
         };
-        Failure::new(exit, error.to_string())
+        Failure::new(exit, with_sources(&error))
     }
+}
+
+impl From<PackError> for Failure {
+    fn from(error: PackError) -> Self {
+        Failure::new(Exit::Environment, with_sources(&error))
+    }
+}
+
+/// An error and what it stems from.
+fn with_sources(error: &dyn std::error::Error) -> String {
+    let mut message = error.to_string();
+    let mut next = error.source();
+    while let Some(source) = next {
+        message = format!("{message}: {source}");
+        next = source.source();
+    }
+    message
 }
 
 impl From<SandboxError> for Failure {
