@@ -35,6 +35,12 @@ pub enum GuestError {
         /// The image.
         name: String,
     },
+    /// The image was captured, and its recipe has tables instead of lists of clusters.
+    #[error("the image {name:?} was captured and does not list its clusters")]
+    Captured {
+        /// The image.
+        name: String,
+    },
     /// Its guest needs a key.
     #[error("the image {name:?} is encrypted")]
     Encrypted {
@@ -181,6 +187,10 @@ impl<'a> Layer<'a> {
         name: &str,
         image: &'a Qcow2,
     ) -> Result<Layer<'a>, GuestError> {
+        if image.layout.is_some() {
+            let name = name.to_owned();
+            return Err(GuestError::Captured { name });
+        }
         if image.encryption != Encryption::None {
             let name = name.to_owned();
             return Err(GuestError::Encrypted { name });

@@ -1,5 +1,6 @@
 //! Runs the suite: sandbox, subjects, the reference system, judge and command line.
 
+pub mod capture;
 pub mod cli;
 pub mod judge;
 pub mod observe;

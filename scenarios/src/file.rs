@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use qconform_generators::recipe::{Content, Directory, Fifo, HardLink, Qcow2, Raw, Symlink};
+use qconform_generators::recipe::{Bytes, Content, Directory, Fifo, HardLink, Qcow2, Raw, Symlink};
 use serde::{Deserialize, Serialize};
 
 use crate::error::Fault;
@@ -47,8 +47,9 @@ pub struct CaseFile {
     pub mode: u32,
     /// SELinux label; `None` for a file that has none.
     pub label: Option<String>,
-    /// Further extended attributes, which nobody may change.
-    pub xattrs: BTreeMap<String, String>,
+    /// Further extended attributes, which nobody may change. A `trusted.NAME`, which only the
+    /// host's root could set, is set as `user.trusted.NAME`.
+    pub xattrs: BTreeMap<String, Bytes>,
     /// Whether no subject may open or touch it.
     pub decoy: bool,
 }
@@ -70,7 +71,7 @@ pub(crate) struct FileSpec {
     mode: Option<String>,
     label: Option<String>,
     #[serde(default)]
-    xattrs: BTreeMap<String, String>,
+    xattrs: BTreeMap<String, Bytes>,
     #[serde(default)]
     decoy: bool,
 }

@@ -67,8 +67,12 @@ fn check_header_length(file: &str, image: &Qcow2) -> Result<(), RecipeError> {
     let valid = length as usize == field::LENGTH_V3_MIN
         || (field::LENGTH_V3 as u64..=max).contains(&length.into());
     if !valid {
-        let allowed = "104, or 112 to the cluster size";
-        return check_number(file, "header-length", length.into(), 0..=0, allowed);
+        return Err(RecipeError::Value {
+            file: file.to_owned(),
+            field: "header-length",
+            value: length.into(),
+            allowed: "104, or 112 to the cluster size",
+        });
     }
     if image.compression == Compression::Zstd && (length as usize) < field::LENGTH_V3 {
         return Err(refuse(file, "compression", "needs a header of 112 bytes"));

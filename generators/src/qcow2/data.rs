@@ -73,6 +73,21 @@ fn compress(bytes: &[u8], compression: Compression) -> io::Result<Vec<u8>> {
     }
 }
 
+/// A cluster of zeros, as short as it gets: it has to fit where another stream was.
+pub(crate) fn compressed_zeros(cluster_bits: u32, compression: Compression) -> io::Result<Vec<u8>> {
+    let zeros = vec![0; 1 << cluster_bits];
+    if compression == Compression::Zstd {
+        return zstd::bulk::compress(&zeros, ZSTD_LEVEL);
+    }
+    // Zeros refer back by one byte, so the window needs no care.
+    let mut encoder = Compress::new(flate2::Compression::best(), false);
+    let mut out = Vec::with_capacity(zeros.len() + 64);
+    encoder
+        .compress_vec(&zeros, &mut out, FlushCompress::Finish)
+        .map_err(Error::other)?;
+    Ok(out)
+}
+
 fn deflate(bytes: &[u8]) -> io::Result<Vec<u8>> {
     let mut encoder = Compress::new(flate2::Compression::default(), false);
     // Enough for stored blocks and the marks between pieces.

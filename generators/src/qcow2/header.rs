@@ -9,11 +9,54 @@ use crate::layout::{
     MAGIC, autoclear, compatible, crypt, extension, header as field, incompatible, limit,
 };
 use crate::recipe::{
-    Bytes, Compression, Encryption, Extension, FeatureName, Known, Patch, Qcow2, RecipeError,
+    Bytes, Compression, Encryption, Extension, FeatureName, Known, Layout, Patch, Qcow2,
+    RecipeError,
 };
 
 /// Replaces `{dir}` in file names.
 pub(crate) type Expand<'a> = &'a dyn Fn(&str) -> Vec<u8>;
+
+/// What the first cluster says of the clusters behind it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Tables {
+    l1_size: u32,
+    l1_table: u64,
+    refcount_table: u64,
+    refcount_table_clusters: u32,
+    snapshot_count: u32,
+    snapshot_table: u64,
+    /// For the extensions that options ask for; a layout has none of them.
+    bitmap_directory: u64,
+    luks: u64,
+}
+
+impl Tables {
+    pub(super) fn of_plan(plan: &Plan) -> Tables {
+        Tables {
+            l1_size: plan.l1_entries,
+            l1_table: plan.l1_table(),
+            refcount_table: plan.refcount_table.offset,
+            // Limited to 8 MiB of clusters.
+            refcount_table_clusters: plan.refcount_table.clusters as u32,
+            snapshot_count: plan.snapshot_count(),
+            snapshot_table: plan.snapshot_table.offset,
+            bitmap_directory: plan.bitmap_directory.offset,
+            luks: plan.luks.offset,
+        }
+    }
+
+    pub(super) fn of_layout(layout: &Layout) -> Tables {
+        Tables {
+            l1_size: layout.l1_size,
+            l1_table: layout.l1_table,
+            refcount_table: layout.refcount_table,
+            refcount_table_clusters: layout.refcount_table_clusters,
+            snapshot_count: layout.snapshot_count,
+            snapshot_table: layout.snapshot_table,
+            ..Tables::default()
+        }
+    }
+}
 
 /// Every field of the first cluster, and what is done to the file after it is written.
 #[derive(Clone, Debug)]
@@ -82,7 +125,7 @@ impl Draft {
     pub(super) fn new(
         file: &str,
         image: &Qcow2,
-        plan: &Plan,
+        tables: &Tables,
         expand: Expand<'_>,
     ) -> Result<Draft, RecipeError> {
         let length = match (image.version, image.header_length) {
@@ -108,14 +151,12 @@ impl Draft {
                 Encryption::Aes => crypt::AES,
                 Encryption::Luks => crypt::LUKS,
             },
-            l1_size: plan.l1_entries,
-            l1_table_offset: plan.l1_table(),
-            refcount_table_offset: plan.refcount_table.offset,
-            // Limited to 8 MiB of clusters.
-            refcount_table_clusters: plan.refcount_table.clusters as u32,
-            // Limited to 65536.
-            snapshot_count: image.snapshots.len() as u32,
-            snapshots_offset: plan.snapshot_table.offset,
+            l1_size: tables.l1_size,
+            l1_table_offset: tables.l1_table,
+            refcount_table_offset: tables.refcount_table,
+            refcount_table_clusters: tables.refcount_table_clusters,
+            snapshot_count: tables.snapshot_count,
+            snapshots_offset: tables.snapshot_table,
             incompatible: incompatible_bits(image),
             compatible: flag(image.lazy_refcounts, compatible::LAZY_REFCOUNTS)
                 | bits(&image.compatible_bits),
@@ -128,7 +169,7 @@ impl Draft {
             written_length: length,
             compression_type: u8::from(image.compression == Compression::Zstd),
             tail: tail.map_or(Ok(Vec::new()), |tail| resolve(file, "header-tail", tail))?,
-            extensions: extensions(file, image, plan, expand)?,
+            extensions: extensions(file, image, tables, expand)?,
             patches: patches.collect::<Result<_, _>>()?,
             file_length: image.length,
         })
@@ -217,7 +258,7 @@ impl Draft {
 fn extensions(
     file: &str,
     image: &Qcow2,
-    plan: &Plan,
+    tables: &Tables,
     expand: Expand<'_>,
 ) -> Result<Vec<DraftExtension>, RecipeError> {
     let placed = |known| image.extensions.contains(&Extension::Known(known));
@@ -238,7 +279,7 @@ fn extensions(
     for one in order {
         match one {
             Extension::Known(known) => {
-                extensions.extend(known_extension(file, image, plan, known, expand)?);
+                extensions.extend(known_extension(file, image, tables, known, expand)?);
             }
             Extension::Other(other) => {
                 let data = resolve(file, "extensions", &other.data)?;
@@ -254,7 +295,7 @@ fn extensions(
 fn known_extension(
     file: &str,
     image: &Qcow2,
-    plan: &Plan,
+    tables: &Tables,
     known: Known,
     expand: Expand<'_>,
 ) -> Result<Option<DraftExtension>, RecipeError> {
@@ -270,8 +311,9 @@ fn known_extension(
             (extension::DATA_FILE, "data-file", data)
         }
         Known::Crypto => {
-            let used = image.encryption == Encryption::Luks;
-            let data = [plan.luks.offset, luks::LENGTH];
+            // A layout spells it out, with the place that it was found to name.
+            let used = image.encryption == Encryption::Luks && image.layout.is_none();
+            let data = [tables.luks, luks::LENGTH];
             let data = used.then(|| data.into_iter().flat_map(u64::to_be_bytes).collect());
             (extension::CRYPTO, "encryption", data)
         }
@@ -287,7 +329,7 @@ fn known_extension(
             (extension::FEATURE_NAMES, "feature-names", data)
         }
         Known::Bitmaps => {
-            let data = (!image.bitmaps.is_empty()).then(|| bitmaps_payload(image, plan));
+            let data = (!image.bitmaps.is_empty()).then(|| bitmaps_payload(image, tables));
             (extension::BITMAPS, "bitmaps", data)
         }
         Known::End => (extension::END, "extensions", Some(Vec::new())),
@@ -296,17 +338,17 @@ fn known_extension(
 }
 
 /// Specification: Bitmaps extension.
-fn bitmaps_payload(image: &Qcow2, plan: &Plan) -> Vec<u8> {
+fn bitmaps_payload(image: &Qcow2, tables: &Tables) -> Vec<u8> {
     let mut data = Vec::new();
     data.extend_from_slice(&(image.bitmaps.len() as u32).to_be_bytes());
     data.extend_from_slice(&0_u32.to_be_bytes());
     data.extend_from_slice(&bitmaps::directory_length(image).to_be_bytes());
-    data.extend_from_slice(&plan.bitmap_directory.offset.to_be_bytes());
+    data.extend_from_slice(&tables.bitmap_directory.to_be_bytes());
     data
 }
 
 /// The names that the specification gives to feature bits, in the words that QEMU stores.
-fn known_names() -> Vec<FeatureName> {
+pub(crate) fn known_names() -> Vec<FeatureName> {
     let names: [(u8, u8, &str); 8] = [
         (0, 0, "dirty bit"),
         (0, 1, "corrupt bit"),
@@ -325,7 +367,7 @@ fn known_names() -> Vec<FeatureName> {
     names.into_iter().map(name).collect()
 }
 
-fn feature_name(feature: &FeatureName) -> Vec<u8> {
+pub(crate) fn feature_name(feature: &FeatureName) -> Vec<u8> {
     let mut bytes = vec![feature.kind, feature.bit];
     let mut name = feature.name.to_bytes();
     name.resize(limit::FEATURE_NAME_LENGTH, 0);

@@ -9,6 +9,7 @@ mod bitmaps;
 mod check;
 mod data;
 mod header;
+mod layout;
 mod luks;
 mod mapping;
 mod place;
@@ -24,10 +25,11 @@ use std::io;
 use std::os::unix::fs::FileExt as _;
 
 use crate::marker::Marker;
-use crate::recipe::{Bytes, Qcow2, RecipeError};
+use crate::recipe::{Bytes, Layout, Qcow2, RecipeError};
 
 use check::check_bytes;
-pub(crate) use header::{Draft, DraftExtension, Expand};
+pub(crate) use data::compressed_zeros;
+pub(crate) use header::{Draft, DraftExtension, Expand, Tables, feature_name, known_names};
 pub(crate) use place::Allocated;
 pub(crate) use plan::{Plan, check_limit};
 pub(crate) use stream::write_marker;
@@ -36,10 +38,26 @@ pub(crate) use stream::write_marker;
 #[derive(Debug)]
 pub(crate) struct Image<'a> {
     recipe: &'a Qcow2,
-    plan: Plan,
+    body: Body<'a>,
     draft: Draft,
     /// The start of the first cluster; the rest of that cluster is zeros.
     header: Vec<u8>,
+}
+
+/// What follows the first cluster.
+#[derive(Debug)]
+enum Body<'a> {
+    Planned(Box<Plan>),
+    Given(&'a Layout),
+}
+
+impl Body<'_> {
+    fn tables(&self) -> Tables {
+        match self {
+            Body::Planned(plan) => Tables::of_plan(plan),
+            Body::Given(layout) => Tables::of_layout(layout),
+        }
+    }
 }
 
 impl<'a> Image<'a> {
@@ -50,46 +68,82 @@ impl<'a> Image<'a> {
         expand: Expand<'_>,
     ) -> Result<Image<'a>, RecipeError> {
         check::check(file, recipe)?;
-        let plan = Plan::new(file, recipe)?;
-        let mut draft = Draft::new(file, recipe, &plan, expand)?;
-        for choice in &recipe.defects {
-            choice.apply(file, &plan, &mut draft)?;
+        let body = match &recipe.layout {
+            None => Body::Planned(Box::new(Plan::new(file, recipe)?)),
+            Some(given) => {
+                layout::check(file, recipe, given)?;
+                Body::Given(given)
+            }
+        };
+        let mut draft = Draft::new(file, recipe, &body.tables(), expand)?;
+        if let Body::Planned(plan) = &body {
+            for choice in &recipe.defects {
+                choice.apply(file, plan, &mut draft)?;
+            }
         }
-        let header = draft.bytes(file, plan.cluster_size())?;
+        // At most 2 MiB.
+        let header = draft.bytes(file, recipe.cluster_size() as usize)?;
         Ok(Image {
             recipe,
-            plan,
+            body,
             draft,
             header,
         })
     }
 
+    /// The start of the first cluster, whose other bytes are zeros unless patched.
+    pub(crate) fn header(&self) -> &[u8] {
+        &self.header
+    }
+
     /// Writes the image into an empty file and returns its length in bytes. `seed` and `name`
     /// are those of its marker.
     pub(crate) fn write(&self, file: &File, seed: u64, name: &str) -> io::Result<u64> {
-        let length = self.plan.file_length();
-        file.set_len(length)?;
+        let length = match &self.body {
+            Body::Planned(plan) => {
+                file.set_len(plan.file_length())?;
+                self.write_planned(plan, file, seed, name)?;
+                plan.file_length()
+            }
+            Body::Given(given) => {
+                file.set_len(self.recipe.cluster_size())?;
+                layout::write(file, self.recipe, given, &Marker::new(seed, name))?;
+                file.metadata()?.len()
+            }
+        };
         file.write_all_at(&self.header, 0)?;
-        refcounts::write(file, &self.plan)?;
-        for view in &self.plan.views {
-            tables::write(file, &self.plan, view)?;
+        self.finish(file, length)
+    }
+
+    fn write_planned(&self, plan: &Plan, file: &File, seed: u64, name: &str) -> io::Result<()> {
+        refcounts::write(file, plan)?;
+        for view in &plan.views {
+            tables::write(file, plan, view)?;
             let marker = Marker::new(seed, view.marker.as_deref().unwrap_or(name));
-            data::write(file, &self.plan, view, &marker, self.recipe.compression)?;
+            data::write(file, plan, view, &marker, self.recipe.compression)?;
         }
         if !self.recipe.snapshots.is_empty() {
-            snapshots::write(file, self.recipe, &self.plan)?;
+            snapshots::write(file, self.recipe, plan)?;
         }
         if !self.recipe.bitmaps.is_empty() {
-            bitmaps::write(file, self.recipe, &self.plan)?;
+            bitmaps::write(file, self.recipe, plan)?;
         }
-        if self.plan.luks.clusters > 0 {
-            file.write_all_at(&luks::header(), self.plan.luks.offset)?;
+        if plan.luks.clusters > 0 {
+            file.write_all_at(&luks::header(), plan.luks.offset)?;
         }
-        self.finish(file, length)
+        Ok(())
     }
 
     /// What comes after everything that is right.
     fn finish(&self, file: &File, length: u64) -> io::Result<u64> {
+        let length = self.patch(file, length)?;
+        if let Body::Given(given) = self.body {
+            layout::reserve(file, given, length)?;
+        }
+        Ok(length)
+    }
+
+    fn patch(&self, file: &File, length: u64) -> io::Result<u64> {
         for (at, bytes) in &self.draft.patches {
             file.write_all_at(bytes, *at)?;
         }

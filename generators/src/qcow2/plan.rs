@@ -109,6 +109,12 @@ impl Plan {
         self.active().l1_tables[0].offset
     }
 
+    /// How many internal snapshots there are.
+    pub(super) fn snapshot_count(&self) -> u32 {
+        // The snapshots of a recipe are in memory.
+        self.snapshot_l1.len() as u32
+    }
+
     /// How often the cluster with this index in the file is referenced.
     pub(super) fn references(&self, count: Count, cluster: u64) -> u64 {
         match count {

@@ -18,6 +18,7 @@ mod check;
 mod clusters;
 mod error;
 mod extension;
+mod layout;
 mod metadata;
 mod qcow2;
 
@@ -30,6 +31,7 @@ pub(crate) use check::check_inside;
 pub use clusters::Clusters;
 pub use error::RecipeError;
 pub use extension::{Extension, FeatureName, FeatureNames, Known, Other};
+pub use layout::{Layout, MarkedData, Piece, PieceContent};
 pub use metadata::{Bitmap, Snapshot};
 pub use qcow2::{Compression, Encryption, Patch, Qcow2, Subclusters};
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Bitmap, Bytes, Clusters, Extension, FeatureNames, Snapshot};
+use super::{Bitmap, Bytes, Clusters, Extension, FeatureNames, Layout, Snapshot};
 use crate::defect::Choice;
 
 /// A qcow2 image. Its populated guest clusters hold the marker of the image's own name, unless
@@ -107,6 +107,9 @@ pub struct Qcow2 {
     /// Autoclear bit 0. Without it, set exactly if there are `bitmaps`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bitmaps_bit: Option<bool>,
+    /// The tables of a captured image, instead of those that the options above ask for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub layout: Option<Box<Layout>>,
     /// Deliberate deviations, applied in this order; [`crate::defect::catalogue`] has the names.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub defects: Vec<Choice>,
@@ -203,6 +206,7 @@ impl Default for Qcow2 {
             snapshots: Vec::new(),
             bitmaps: Vec::new(),
             bitmaps_bit: None,
+            layout: None,
             defects: Vec::new(),
             patches: Vec::new(),
             length: None,

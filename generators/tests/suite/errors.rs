@@ -62,6 +62,10 @@ fn a_name_below_something_that_is_no_directory_is_refused(#[case] parent: Conten
     Qcow2 { header_length: Some(108), ..Qcow2::default() },
     "header-length is 108, allowed is 104, or 112 to the cluster size"
 )]
+#[case::no_header_length(
+    Qcow2 { header_length: Some(0), ..Qcow2::default() },
+    "header-length is 0, allowed is 104, or 112 to the cluster size"
+)]
 #[case::bit_in_version_2(
     Qcow2 { version: 2, data_file_bit: Some(true), ..Qcow2::default() },
     "data-file-bit needs version 3"

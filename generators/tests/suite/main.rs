@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod bytes;
 #[cfg(test)]
+mod capture;
+#[cfg(test)]
 mod corpus;
 #[cfg(test)]
 mod errors;

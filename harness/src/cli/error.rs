@@ -10,6 +10,7 @@ use qconform_scenarios::error::DataError;
 use qconform_scenarios::select::PatternError;
 
 use super::Exit;
+use crate::capture::CaptureError;
 use crate::run::RunError;
 use crate::sandbox::SandboxError;
 
@@ -79,6 +80,28 @@ impl From<DataError> for Failure {
 impl From<PatternError> for Failure {
     fn from(error: PatternError) -> Self {
         Failure::new(Exit::Usage, error.to_string())
+    }
+}
+
+impl From<CaptureError> for Failure {
+    fn from(error: CaptureError) -> Self {
+        let message = error.to_string();
+        match error {
+            CaptureError::Domain(_) => Failure::new(Exit::Usage, message),
+            CaptureError::NoFiles => Failure::new(Exit::Usage, message)
+                .hint("give the XML of a domain with disks, or an image"),
+            CaptureError::Inexpressible { .. } => Failure::new(Exit::Usage, message).hint(
+                "a scenario can't have names with braces, as in a{b}: --anonymise gives it others",
+            ),
+            CaptureError::Open(error) if error.is_refusal() => {
+                Failure::new(Exit::Environment, message)
+                    .hint("files of a running domain belong to others: try as root")
+            }
+            CaptureError::Name { .. } => {
+                Failure::new(Exit::Environment, message).hint("--anonymise gives it another name")
+            }
+            _ => Failure::new(Exit::Environment, message),
+        }
     }
 }
 

@@ -43,7 +43,7 @@ pub(super) struct ChainArgs {
     json: bool,
 }
 
-fn format(text: &str) -> Result<Format, String> {
+pub(super) fn format(text: &str) -> Result<Format, String> {
     Format::parse(text).ok_or_else(|| "no format of this name is known".to_owned())
 }
 
@@ -150,7 +150,7 @@ pub(super) fn chain(args: &ChainArgs, out: &mut dyn Write) -> Result<Exit, Failu
 }
 
 /// Whether a file is to be read as domain XML.
-fn is_domain(path: &Path) -> bool {
+pub(super) fn is_domain(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == "xml")
 }
 

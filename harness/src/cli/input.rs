@@ -9,8 +9,8 @@ use rustix::fs::{Mode, OFlags};
 use super::Exit;
 use super::error::Failure;
 
-/// No scenario, recipe or domain is larger.
-const LIMIT: u64 = 4 << 20;
+/// No scenario, recipe or domain is larger; captured ones end there.
+const LIMIT: u64 = crate::capture::TEXT_MAX as u64;
 
 /// The bytes of a regular file.
 pub(super) fn bytes(path: &Path) -> Result<Vec<u8>, Failure> {
@@ -29,7 +29,7 @@ pub(super) fn bytes(path: &Path) -> Result<Vec<u8>, Failure> {
         .read_to_end(&mut bytes)
         .map_err(|error| fail(&error))?;
     if bytes.len() as u64 > LIMIT {
-        return Err(refuse("is larger than 4 MiB"));
+        return Err(refuse("is larger than 16 MiB"));
     }
     Ok(bytes)
 }

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::{ColorChoice, Parser, Subcommand};
 
+mod capture;
 mod doctor;
 mod error;
 mod generate;
@@ -74,6 +75,8 @@ enum Command {
     Show(show::Args),
     /// Write the files of a recipe.
     Generate(generate::Args),
+    /// Capture a real image or domain without its guest data, to attach it to a bug report.
+    Capture(capture::Args),
     /// Print the facts in images' headers.
     Inspect(image::InspectArgs),
     /// Print every file of a chain.
@@ -115,6 +118,7 @@ fn dispatch(command: Command, out: &mut dyn Write) -> Result<Exit, Failure> {
         Command::List(args) => list::run(&args, out),
         Command::Show(args) => show::run(&args, out),
         Command::Generate(args) => generate::run(&args, out),
+        Command::Capture(args) => capture::run(&args, out),
         Command::Inspect(args) => image::inspect(&args, out),
         Command::Chain(args) => image::chain(&args, out),
         Command::Plan(args) => plan::run(&args, out),

@@ -42,6 +42,12 @@ impl OpenError {
         Self { path, reason }
     }
 
+    /// Whether it is a matter of privileges.
+    pub(crate) fn is_refusal(&self) -> bool {
+        let denied = io::ErrorKind::PermissionDenied;
+        matches!(&self.reason, OpenReason::Io(error) if error.kind() == denied)
+    }
+
     fn special(path: &Path, kind: &'static str) -> Self {
         Self {
             path: path.to_owned(),

@@ -14,7 +14,8 @@ pub(crate) fn command(own_files: &[String], seed: u64, subject: Option<&str>, id
     words.join(" ")
 }
 
-fn quote_if_needed(word: &str) -> String {
+/// The word as it is, where a shell takes it so.
+pub(crate) fn quote_if_needed(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_.:@/".contains(c);
     if word.chars().all(plain) {
         word.to_owned()
