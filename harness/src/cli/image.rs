@@ -7,7 +7,7 @@ use qconform_reports::text::printable;
 
 use super::error::Failure;
 use super::{Exit, input, json_line};
-use crate::reference::chain::policy::Follow;
+use crate::reference::chain::policy::{Follow, Literal};
 use crate::reference::chain::{self, ChainReport};
 use crate::reference::domain::Domain;
 use crate::reference::format::Format;
@@ -135,7 +135,8 @@ pub(super) fn chain(args: &ChainArgs, out: &mut dyn Write) -> Result<Exit, Failu
         }
     } else {
         readable(&args.path)?;
-        ChainReport::from(&chain::resolve_image(&args.path, args.declared, &Follow))
+        let chain = chain::resolve_image(&args.path, args.declared, &Literal);
+        ChainReport::from(&chain)
     };
     if args.json {
         json_line(&report, out)?;
@@ -183,6 +184,20 @@ fn print_chain(report: &ChainReport, out: &mut dyn Write) -> io::Result<()> {
                 printable(&name.name)
             )?;
         }
+    }
+    for remote in &report.remote {
+        let disk = remote.disk.as_deref().unwrap_or("-");
+        writeln!(
+            out,
+            "{:<4} {}{:<18} {}  {:<6} {:<9} not on this host ({})",
+            printable(disk),
+            "  ".repeat(remote.depth as usize),
+            remote.role.as_str(),
+            remote.access.as_str(),
+            remote.format.as_str(),
+            remote.source.as_str(),
+            printable(&remote.protocol),
+        )?;
     }
     print_notes(&report.violations, report.error.as_ref(), out)
 }

@@ -8,6 +8,7 @@ use super::bytes::Name;
 use super::file::{OpenError, open_image};
 use super::format::Format;
 use super::probe::{self, Header, ProbeError, features};
+use super::redact;
 use super::violation::Violation;
 
 /// The header facts of one image, in the shape of `inspect --json`.
@@ -158,7 +159,7 @@ impl Inspection {
 
     fn empty(path: &Path) -> Self {
         Self {
-            path: path.to_string_lossy().into_owned(),
+            path: redact::path(path),
             accepted: false,
             error: None,
             format: None,

@@ -15,5 +15,6 @@ pub mod label;
 pub mod layout;
 pub mod probe;
 pub mod read;
+pub mod redact;
 pub mod report;
 pub mod violation;

@@ -3,9 +3,10 @@
 use std::os::unix::fs::symlink;
 
 use proptest::prelude::*;
-use qconform::reference::chain::policy::{Follow, Literal, Strict};
-use qconform::reference::chain::{ChainReport, Resolver, resolve, resolve_image};
+use qconform::reference::chain::policy::{AllowList, DenyAll, Follow, Literal, Strict};
+use qconform::reference::chain::{ChainReport, ResolvePolicy, Resolver, resolve, resolve_image};
 use qconform::reference::format::Format;
+use qconform::reference::violation::FileViolation;
 use rstest::rstest;
 use rustix::fs::{FileType, Mode, mknodat};
 
@@ -114,6 +115,34 @@ fn a_declared_store_wins_and_the_headers_name_is_reported() {
     );
 }
 
+#[rstest]
+#[case::another("other.raw", 1, true)]
+#[case::the_headers_own("disk.raw", 1, false)]
+#[case::no_bitmaps("other.raw", 0, false)]
+fn a_declared_store_over_an_image_with_bitmaps_is_reported(
+    #[case] declared: &str,
+    #[case] autoclear: u64,
+    #[case] reported: bool,
+) {
+    let lab = Lab::new();
+    let mut bitmaps = [0; 24];
+    bitmaps[3] = 1;
+    bitmaps[15] = 32;
+    bitmaps[17] = 9;
+    let sample = Sample::new()
+        .data_file("disk.raw")
+        .autoclear(autoclear)
+        .extension(0x2385_2875, &bitmaps);
+    lab.image("disk.qcow2", sample)
+        .data("disk.raw")
+        .data("other.raw");
+    let disk = disk_with("disk.qcow2", &store(declared), "");
+    let chain = lab.chain(&disk).unwrap();
+    let requirement = "access.override-with-bitmaps";
+    let found = |found: &FileViolation| found.requirement == requirement;
+    assert_eq!(chain.violations.iter().any(found), reported, "{chain:?}");
+}
+
 #[test]
 fn a_declared_store_that_agrees_with_the_header_overrides_nothing() {
     let lab = Lab::new();
@@ -155,7 +184,11 @@ fn the_local_store_of_a_network_image_is_part_of_the_chain() {
 #[case::missing_backing(Sample::new().backing("gone").backing_format("raw"), "", "missing-file")]
 #[case::json(Sample::new().data_file("json:{}"), "", "ambiguous-name")]
 #[case::protocol(Sample::new().data_file("nbd:x"), "", "ambiguous-name")]
-#[case::backing_uri(Sample::new().backing("nbd://x/y"), "", "ambiguous-name")]
+#[case::file_protocol(Sample::new().data_file("file:/x"), "", "ambiguous-name")]
+#[case::uri(Sample::new().data_file("https://host/x"), "", "ambiguous-name")]
+#[case::backing_protocol(Sample::new().backing("x:y"), "", "ambiguous-name")]
+#[case::backing_relative_uri(Sample::new().backing("file:disk.raw"), "", "ambiguous-name")]
+#[case::backing_json(Sample::new().backing("json:{}"), "", "ambiguous-name")]
 #[case::itself(Sample::new().data_file("disk.qcow2"), "", "self-reference")]
 #[case::itself_declared(Sample::new().data_file("x"), &store("disk.qcow2"), "self-reference")]
 #[case::own_backing(Sample::new().backing("disk.qcow2").backing_format("qcow2"), "", "loop")]
@@ -231,12 +264,60 @@ fn an_unknown_backing_format_is_raw_and_reported() {
 }
 
 #[test]
+fn a_backing_name_with_one_local_file_in_it_is_followed() {
+    let lab = Lab::new();
+    let base = lab.path("base.qcow2");
+    let json =
+        format!(r#"json:{{"driver":"qcow2","file":{{"driver":"file","filename":{base:?}}}}}"#);
+    lab.two_layers()
+        .image("json.qcow2", Sample::new().backing(&json))
+        .image(
+            "uri.qcow2",
+            Sample::new()
+                .backing(&format!("file://{}", base.display()))
+                .backing_format("qcow2"),
+        );
+    for name in ["json.qcow2", "uri.qcow2"] {
+        let chain = lab.chain(&disk(name)).unwrap();
+        assert_eq!(lab.rows(&chain)[1..], FOUR_FILES[2..], "{name}");
+    }
+}
+
+#[test]
+fn a_backing_image_on_the_network_is_named_without_its_credentials_and_not_read() {
+    let lab = Lab::new();
+    let backing = "https://user:S3CRET@host/base";
+    lab.image("disk.qcow2", Sample::new().backing(backing));
+    let chain = lab.chain(&disk("disk.qcow2"));
+    let report = ChainReport::from(&chain);
+    assert_eq!(report.files.len(), 1);
+    assert_eq!(report.remote[0].protocol, "https");
+    assert_eq!(report.violations[0].requirement, "access.network-image");
+    assert!(!serde_json::to_string(&report).unwrap().contains("S3CRET"));
+    let error = qconform::reference::read::read(&lab.path("disk.qcow2"), None, &Literal, 0, 512);
+    assert!(error.unwrap_err().to_string().contains("network"));
+}
+
+#[test]
+fn a_domain_with_an_ambiguous_name_is_refused_with_both_readings() {
+    let lab = Lab::new();
+    let name = r#"json:{"driver":"file","filename":"/other","password":"S3CRET"}"#;
+    lab.image("disk.qcow2", Sample::new().data_file(name));
+    let error = lab.chain(&disk("disk.qcow2")).unwrap_err();
+    assert_eq!(error.class.as_str(), "ambiguous-name");
+    assert!(error.message.contains("to qemu the file"), "{error}");
+    assert!(error.message.contains("to libvirt"), "{error}");
+    assert!(!error.message.contains("S3CRET"), "{error}");
+}
+
+#[test]
 fn an_image_alone_takes_data_file_names_literally() {
     let lab = Lab::new();
     lab.image("disk.qcow2", Sample::new().data_file("json:{}"))
         .data("json:{}");
     let chain = resolve_image(&lab.path("disk.qcow2"), None, &Literal).unwrap();
     assert_eq!(lab.rows(&chain)[1], "- data-file json:{} rw 0 header");
+    assert_eq!(chain.violations[0].requirement, "access.ambiguous-name");
 }
 
 #[test]
@@ -269,6 +350,29 @@ fn a_symlinked_data_file_is_followed_unless_the_policy_is_strict() {
         resolve(&domain, &Strict).unwrap_err().class.as_str(),
         "policy"
     );
+}
+
+#[test]
+fn a_policy_decides_which_names_in_headers_are_followed() {
+    let lab = Lab::new();
+    for folder in ["pool", "other"] {
+        std::fs::create_dir(lab.path(folder)).unwrap();
+        lab.data(&format!("{folder}/disk.raw"));
+    }
+    symlink(lab.path("other/disk.raw"), lab.path("pool/link.raw")).unwrap();
+    let pool = AllowList::new([lab.path("pool")]).unwrap();
+    let class = |name: &str, inner: &str, policy: &dyn ResolvePolicy| {
+        lab.image("pool/disk.qcow2", Sample::new().data_file(name));
+        let domain = lab.domain_with("", &disk_with("pool/disk.qcow2", inner, ""));
+        let error = resolve(&domain, policy).err();
+        error.map(|error| error.class.as_str())
+    };
+    assert_eq!(class("disk.raw", "", &pool), None);
+    assert_eq!(class("../other/disk.raw", "", &pool), Some("policy"));
+    assert_eq!(class("link.raw", "", &pool), Some("policy"));
+    assert_eq!(class("x", &store("other/disk.raw"), &pool), None);
+    assert_eq!(class("disk.raw", "", &DenyAll), Some("policy"));
+    assert_eq!(class("x", &store("pool/disk.raw"), &DenyAll), None);
 }
 
 #[rstest]

@@ -1,7 +1,7 @@
 //! Domain XML as it comes in.
 
 use proptest::prelude::*;
-use qconform::reference::domain::{DeclaredBacking, Domain, Location, Model};
+use qconform::reference::domain::{DeclaredBacking, Domain, Location, Model, Remote};
 use qconform::reference::format::Format;
 use rstest::rstest;
 
@@ -62,7 +62,8 @@ fn every_element_that_matters_is_read() {
     );
     assert!(domain.disks[1].cdrom);
     assert_eq!(domain.disks[1].image.source.location, Location::None);
-    assert_eq!(domain.disks[2].image.source.location, Location::Remote);
+    let remote = Location::Remote(Remote::Other("nbd".to_owned()));
+    assert_eq!(domain.disks[2].image.source.location, remote);
 }
 
 #[test]

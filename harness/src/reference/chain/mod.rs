@@ -6,6 +6,7 @@
 mod data_file;
 pub mod error;
 pub mod identity;
+mod json_name;
 mod layer;
 pub mod names;
 pub mod policy;
@@ -20,11 +21,11 @@ use serde::Serialize;
 pub use error::{ChainClass, ChainError};
 pub use identity::Identity;
 pub use policy::ResolvePolicy;
-pub use report::ChainReport;
+pub use report::{ChainReport, NameReport};
 pub use resolve::Resolver;
 
 use super::bytes::Name;
-use super::domain::{Domain, SourceLabel};
+use super::domain::{Domain, Remote, SourceLabel};
 use super::format::Format;
 use super::violation::FileViolation;
 
@@ -37,8 +38,29 @@ pub struct Chain {
     /// Disks in document order; each image is followed by its data file, then by its backing
     /// image. A file that is used twice stands here twice.
     pub files: Vec<ChainFile>,
+    /// What the disks use that is no file of this host: never read, and nothing to label.
+    pub remote: Vec<RemoteFile>,
     /// What is odd and accepted.
     pub violations: Vec<FileViolation>,
+}
+
+/// One use of something that is no file of this host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RemoteFile {
+    /// Target of the disk; absent for a chain that starts at an image.
+    pub disk: Option<String>,
+    /// Its place in the chain.
+    pub role: Role,
+    /// What it is.
+    pub remote: Remote,
+    /// Its format; raw where nobody declared one.
+    pub format: Format,
+    /// How the domain uses it.
+    pub access: Access,
+    /// Layers above it.
+    pub depth: u32,
+    /// Who named it.
+    pub source: Origin,
 }
 
 /// One use of one file.

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use super::error::{DomainError, DomainFault};
 use super::tree::Element;
 use super::{
-    DataStore, DeclaredBacking, Disk, Domain, DomainLabel, Image, Location, Model, Source,
-    SourceLabel,
+    DataStore, DeclaredBacking, Disk, Domain, DomainLabel, Image, Location, Model, NbdServer,
+    Remote, Source, SourceLabel,
 };
 use crate::reference::format::Format;
 
@@ -191,7 +191,10 @@ fn source(owner: &Element, source: Option<&Element>) -> Result<Source> {
     let location = match owner.attribute("type").unwrap_or("file") {
         "file" => local(attribute("file"), false),
         "block" => local(attribute("dev"), true),
-        "dir" | "network" | "volume" | "nvme" | "vhostuser" | "vhostvdpa" => Location::Remote,
+        "network" => Location::Remote(network(source)),
+        kind @ ("dir" | "volume" | "nvme" | "vhostuser" | "vhostvdpa") => {
+            Location::Remote(Remote::Other(kind.to_owned()))
+        }
         other => return Err(unknown(owner, "source type", other)),
     };
     if let Location::Local { path, .. } = &location
@@ -205,6 +208,34 @@ fn source(owner: &Element, source: Option<&Element>) -> Result<Source> {
         location,
         seclabels: source.map(source_labels).transpose()?.unwrap_or_default(),
     })
+}
+
+/// What a network source is; of its protocols NBD is the one that is described further.
+fn network(source: Option<&Element>) -> Remote {
+    let attribute = |name| source.and_then(|source| source.attribute(name));
+    let protocol = attribute("protocol").unwrap_or("network");
+    let server = source.and_then(|source| nbd_server(source.child("host")?));
+    // Encryption needs credentials that stand elsewhere.
+    let plain = attribute("tls").is_none_or(|tls| tls == "no");
+    match server {
+        Some(server) if protocol == "nbd" && plain => Remote::Nbd {
+            server,
+            export: attribute("name").map(str::to_owned),
+        },
+        _ => Remote::Other(protocol.to_owned()),
+    }
+}
+
+fn nbd_server(host: &Element) -> Option<NbdServer> {
+    let attribute = |name| host.attribute(name).map(str::to_owned);
+    match host.attribute("transport").unwrap_or("tcp") {
+        "unix" => attribute("socket").map(|path| NbdServer::Unix { path }),
+        "tcp" => attribute("name").map(|host| NbdServer::Inet {
+            host,
+            port: attribute("port").unwrap_or_else(|| "10809".to_owned()),
+        }),
+        _ => None,
+    }
 }
 
 fn parse_format(element: &Element, name: &str) -> Result<Format> {
