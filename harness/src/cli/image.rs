@@ -9,7 +9,7 @@ use super::error::Failure;
 use super::{Exit, input, json_line};
 use crate::reference::chain::policy::{Follow, Literal};
 use crate::reference::chain::{self, ChainReport};
-use crate::reference::domain::Domain;
+use crate::reference::domain::{Document, Domain, Form};
 use crate::reference::format::Format;
 use crate::reference::inspection::Inspection;
 use crate::reference::report::ErrorReport;
@@ -41,6 +41,25 @@ pub(super) struct ChainArgs {
     /// Print JSON.
     #[arg(long)]
     json: bool,
+    /// Print the domain's XML instead: `runtime` with every data file and backing image that
+    /// headers name, `persistent` without what was only detected.
+    #[arg(long, value_name = "FORM", conflicts_with_all = ["json", "declared"])]
+    xml: Option<XmlForm>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum XmlForm {
+    Runtime,
+    Persistent,
+}
+
+impl From<XmlForm> for Form {
+    fn from(form: XmlForm) -> Self {
+        match form {
+            XmlForm::Runtime => Form::Runtime,
+            XmlForm::Persistent => Form::Persistent,
+        }
+    }
 }
 
 fn format(text: &str) -> Result<Format, String> {
@@ -128,6 +147,9 @@ fn print_inspection(inspection: &Inspection, out: &mut dyn Write) -> io::Result<
 }
 
 pub(super) fn chain(args: &ChainArgs, out: &mut dyn Write) -> Result<Exit, Failure> {
+    if let Some(form) = args.xml {
+        return xml(&args.path, form.into(), out);
+    }
     let report = if is_domain(&args.path) {
         match Domain::parse(&input::bytes(&args.path)?) {
             Ok(domain) => ChainReport::from(&chain::resolve(&domain, &Follow)),
@@ -148,6 +170,27 @@ pub(super) fn chain(args: &ChainArgs, out: &mut dyn Write) -> Result<Exit, Failu
     } else {
         Exit::NotConforming
     })
+}
+
+/// Prints a domain with what its chain's headers name; what is odd goes to standard error.
+fn xml(path: &Path, form: Form, out: &mut dyn Write) -> Result<Exit, Failure> {
+    let complete = |xml: &[u8]| -> Result<_, ErrorReport> {
+        let mut document = Document::parse(xml)?;
+        let chain = chain::resolve(&document.domain()?, &Follow)?;
+        document.add_detected(&chain)?;
+        Ok((document, chain.violations))
+    };
+    match complete(&input::bytes(path)?) {
+        Ok((document, violations)) => {
+            out.write_all(document.write(form).as_bytes())?;
+            print_notes(&violations, None, &mut anstream::stderr().lock())?;
+            Ok(Exit::Conforming)
+        }
+        Err(error) => {
+            print_notes(&[], Some(&error), &mut anstream::stderr().lock())?;
+            Ok(Exit::NotConforming)
+        }
+    }
 }
 
 /// Whether a file is to be read as domain XML.

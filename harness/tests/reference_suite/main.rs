@@ -7,8 +7,11 @@
 
 mod apply;
 mod chain;
+mod document;
 mod domain;
 mod lab;
+#[path = "../common/needs.rs"]
+mod needs;
 mod plan;
 mod probe;
 mod qemu;

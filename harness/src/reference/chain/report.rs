@@ -63,6 +63,18 @@ impl From<&DomainError> for ErrorReport {
     }
 }
 
+impl From<ChainError> for ErrorReport {
+    fn from(error: ChainError) -> Self {
+        Self::from(&error)
+    }
+}
+
+impl From<DomainError> for ErrorReport {
+    fn from(error: DomainError) -> Self {
+        Self::from(&error)
+    }
+}
+
 impl From<&Result<Chain, ChainError>> for ChainReport {
     fn from(result: &Result<Chain, ChainError>) -> Self {
         match result {

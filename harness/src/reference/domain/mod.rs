@@ -5,12 +5,17 @@
 //! `<dataStore>`, and `<seclabel>` at the domain and at every source.
 
 mod build;
+pub mod document;
 pub mod error;
+pub mod options;
 mod tree;
+mod write;
 
 use std::path::PathBuf;
 
+pub use document::{Document, Form};
 pub use error::{DomainError, DomainFault};
+pub use options::DriverOptions;
 
 use super::format::Format;
 
@@ -75,6 +80,8 @@ pub struct Disk {
     pub shareable: bool,
     /// `<transient/>`.
     pub transient: bool,
+    /// How the emulator is to access the files.
+    pub options: DriverOptions,
     /// The top image.
     pub image: Image,
 }
