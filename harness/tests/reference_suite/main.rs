@@ -6,6 +6,7 @@
 )]
 
 mod apply;
+mod blockdev;
 mod chain;
 mod document;
 mod domain;
