@@ -3,11 +3,14 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod bad_input;
+mod blockdev;
+mod daemon;
 mod describe;
 mod generate;
 mod kill;
 #[path = "../common/needs.rs"]
 mod needs;
+mod pivot;
 mod real_input;
 mod run;
 
