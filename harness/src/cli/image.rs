@@ -12,6 +12,7 @@ use crate::reference::chain::{self, ChainReport};
 use crate::reference::domain::{Document, Domain, Form};
 use crate::reference::format::Format;
 use crate::reference::inspection::Inspection;
+use crate::reference::redact;
 use crate::reference::report::ErrorReport;
 
 #[derive(Debug, clap::Args)]
@@ -71,7 +72,10 @@ pub(super) fn inspect(args: &InspectArgs, out: &mut dyn Write) -> Result<Exit, F
     let mut exit = Exit::Conforming;
     for path in &args.images {
         let inspection = match Inspection::of(path, args.declared) {
-            Ok(inspection) => inspection,
+            Ok(inspection) => Inspection {
+                path: redact::path(path),
+                ..inspection
+            },
             Err(error) => {
                 let failure = Failure::new(Exit::Environment, error.to_string());
                 failure.print(&mut anstream::stderr().lock())?;

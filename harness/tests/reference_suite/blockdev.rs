@@ -110,6 +110,24 @@ fn what_has_no_node_has_a_class(#[case] disk: &str, #[case] class: &str) {
 }
 
 #[test]
+fn a_declared_block_device_has_a_driver_of_its_own() {
+    let lab = Lab::new();
+    lab.image("disk.qcow2", Sample::new().data_file("gone"));
+    let device = rustix::fs::makedev(7, 250);
+    let (kind, mode) = (rustix::fs::FileType::BlockDevice, rustix::fs::Mode::RUSR);
+    let made = rustix::fs::mknodat(rustix::fs::CWD, lab.path("node"), kind, mode, device);
+    if made.is_err() {
+        return println!("skipped: needs root");
+    }
+    let declared = store("node")
+        .replace("type='file'", "type='block'")
+        .replace("file=", "dev=");
+    let nodes = nodes(&lab, &disk_with("disk.qcow2", &declared, ""));
+    let node = r#"{"driver":"host_device","filename":"node","node-name":"libvirt-2-storage","read-only":false}"#;
+    assert_eq!(nodes[0], node);
+}
+
+#[test]
 fn a_name_that_json_cannot_hold_is_refused() {
     use std::os::unix::ffi::OsStrExt;
     let lab = Lab::new();
