@@ -101,6 +101,10 @@ fn a_format_without_backing_images_has_no_such_option() {
 #[case::protocol(&NBD.replace("'nbd'", "'https'"), "unsupported-source")]
 #[case::encrypted_nbd(&NBD.replace("'nbd'", "'nbd' tls='yes'"), "unsupported-source")]
 #[case::volume(&disk("plain.raw").replace("type='file'", "type='volume'"), "unsupported-source")]
+#[case::below_raw(
+    &disk_with("plain.raw", "", &backing_store("raw", "local.raw", "", "")).replacen("qcow2", "raw", 1),
+    "unexpected-backing"
+)]
 #[case::store(&disk_with("disk.qcow2", &store("x").replace("type='file'", "type='network'"), ""), "unsupported-source")]
 fn what_has_no_node_has_a_class(#[case] disk: &str, #[case] class: &str) {
     let lab = Lab::new();

@@ -169,9 +169,12 @@ fn the_local_store_of_a_network_image_is_part_of_the_chain() {
     lab.data("local.raw");
     let disk = disk_with("x", &store("local.raw"), "")
         .replace("<disk type='file'", "<disk type='network'");
+    let chain = lab.chain(&disk).unwrap();
+    assert_eq!(lab.rows(&chain), ["vda data-file local.raw rw 0 declared"]);
+    let unread = &chain.violations[0];
     assert_eq!(
-        lab.rows(&lab.chain(&disk).unwrap()),
-        ["vda data-file local.raw rw 0 declared"]
+        (unread.requirement.as_str(), unread.path.as_str()),
+        ("access.network-image", "vda")
     );
 }
 

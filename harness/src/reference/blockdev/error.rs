@@ -19,6 +19,14 @@ pub enum BlockdevError {
         /// Its protocol, or the kind of source.
         protocol: String,
     },
+    /// The XML declares a layer below an image that can't have one.
+    #[error("disk {disk}: images of format {format} have no backing images")]
+    UnexpectedBacking {
+        /// The disk's target.
+        disk: String,
+        /// The format.
+        format: &'static str,
+    },
     /// QEMU takes JSON, which has no other strings.
     #[error("file name is not utf-8")]
     NotUtf8 {
@@ -34,6 +42,7 @@ impl BlockdevError {
         match self {
             Self::UnsupportedFormat { .. } => "unsupported-format",
             Self::UnsupportedSource { .. } => "unsupported-source",
+            Self::UnexpectedBacking { .. } => "unexpected-backing",
             Self::NotUtf8 { .. } => "name-not-utf-8",
         }
     }
@@ -41,7 +50,9 @@ impl BlockdevError {
     pub(super) fn path(&self) -> Option<&str> {
         match self {
             Self::NotUtf8 { path } => Some(path),
-            Self::UnsupportedFormat { .. } | Self::UnsupportedSource { .. } => None,
+            Self::UnsupportedFormat { .. }
+            | Self::UnsupportedSource { .. }
+            | Self::UnexpectedBacking { .. } => None,
         }
     }
 }

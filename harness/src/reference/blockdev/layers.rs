@@ -2,7 +2,7 @@
 
 use super::error::BlockdevError;
 use super::node::Protocol;
-use crate::reference::chain::{Access, Chain, ChainFile, RemoteFile, Role};
+use crate::reference::chain::{Access, ChainFile, DiskFiles, RemoteFile, Role};
 use crate::reference::domain::{self, DeclaredBacking, Disk};
 use crate::reference::format::Format;
 use crate::reference::redact;
@@ -22,6 +22,16 @@ pub(super) enum Image {
     Raw,
     /// It has a format, read by this driver of QEMU's.
     Formatted { driver: &'static str, end: End },
+}
+
+impl Image {
+    fn takes_backing(self) -> bool {
+        let end = match self {
+            Self::Raw => End::NoOption,
+            Self::Formatted { end, .. } => end,
+        };
+        !matches!(end, End::NoOption)
+    }
 }
 
 /// What a format node says where no layer follows.
@@ -69,24 +79,28 @@ struct Part {
 }
 
 /// The layers of a disk, top first.
-pub(super) fn of_disk(disk: &Disk, chain: &Chain) -> Result<Vec<Layer>, BlockdevError> {
-    let is_here = |name: &Option<String>| name.as_ref() == Some(&disk.target);
-    let local = chain.files.iter().filter(|file| is_here(&file.disk));
-    let remote = chain.remote.iter().filter(|file| is_here(&file.disk));
-    let mut parts: Vec<Part> = local.map(local_part).collect::<Result<_, _>>()?;
-    for file in remote {
-        parts.push(remote_part(file)?);
-    }
+pub(super) fn of_disk(disk: &Disk, files: &DiskFiles<'_>) -> Result<Vec<Layer>, BlockdevError> {
+    let local = files.files.iter().map(|file| local_part(file));
+    let remote = files.remote.iter().map(|file| remote_part(file));
+    let parts: Vec<Part> = local.chain(remote).collect::<Result<_, _>>()?;
     let (mut data, mut images): (Vec<Part>, Vec<Part>) =
         parts.into_iter().partition(|part| part.is_data);
     images.sort_by_key(|image| image.depth);
+    let last = images.last().map(|image| image.depth);
     images
         .into_iter()
         .map(|image| {
             let found = data.iter().position(|part| part.depth == image.depth);
             let data_file = found.map(|at| data.swap_remove(at));
+            let kind = kind(disk, &image)?;
+            if !kind.takes_backing() && Some(image.depth) != last {
+                return Err(BlockdevError::UnexpectedBacking {
+                    disk: disk.target.clone(),
+                    format: image.format.as_str(),
+                });
+            }
             Ok(Layer {
-                image: kind(disk, &image)?,
+                image: kind,
                 protocol: image.protocol,
                 access: image.access,
                 data_file: data_file.map(|part| DataFile {

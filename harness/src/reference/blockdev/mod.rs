@@ -45,12 +45,13 @@ pub struct DiskGraph {
 pub fn graph(domain: &Domain, chain: &Chain) -> Result<Graph, BlockdevError> {
     let mut disks = Vec::new();
     let mut next_id = 1;
+    let by_disk = chain.by_disk();
     // libvirt counts from the last disk, and in each disk from the top.
     for disk in domain.disks.iter().rev() {
-        let layers = layers::of_disk(disk, chain)?;
-        if layers.is_empty() {
+        let Some(files) = by_disk.get(disk.target.as_str()) else {
             continue;
-        }
+        };
+        let layers = layers::of_disk(disk, files)?;
         let ids: usize = layers.iter().map(Layer::ids).sum();
         disks.push(disk_graph(&disk.target, &layers, disk.options, next_id));
         next_id += ids;

@@ -14,6 +14,7 @@ mod report;
 mod resolve;
 mod walk;
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -42,6 +43,34 @@ pub struct Chain {
     pub remote: Vec<RemoteFile>,
     /// What is odd and accepted.
     pub violations: Vec<FileViolation>,
+}
+
+/// What one disk uses.
+#[derive(Debug, Clone, Default)]
+pub struct DiskFiles<'a> {
+    /// Files of this host.
+    pub files: Vec<&'a ChainFile>,
+    /// Everything else.
+    pub remote: Vec<&'a RemoteFile>,
+}
+
+impl Chain {
+    /// The chain by target of the disk; a chain that starts at an image has none.
+    #[must_use]
+    pub fn by_disk(&self) -> HashMap<&str, DiskFiles<'_>> {
+        let mut disks: HashMap<&str, DiskFiles<'_>> = HashMap::new();
+        for file in &self.files {
+            if let Some(disk) = file.disk.as_deref() {
+                disks.entry(disk).or_default().files.push(file);
+            }
+        }
+        for file in &self.remote {
+            if let Some(disk) = file.disk.as_deref() {
+                disks.entry(disk).or_default().remote.push(file);
+            }
+        }
+        disks
+    }
 }
 
 /// One use of something that is no file of this host.

@@ -56,7 +56,7 @@ impl From<&DomainError> for ErrorReport {
     fn from(error: &DomainError) -> Self {
         Self {
             class: error.fault.as_str(),
-            message: error.to_string(),
+            message: redact::line(&error.to_string()),
             path: None,
             offset: None,
         }

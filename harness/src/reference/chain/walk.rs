@@ -1,6 +1,6 @@
 //! The walk down a chain, one layer at a time.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::error::{ChainClass, ChainError};
 use super::layer::{Layer, Place, Use};
@@ -56,6 +56,7 @@ impl<'w, 'r> Walk<'w, 'r> {
             // Nobody reads the header of a remote image, but its store may be a local file.
             Place::Remote(remote) => {
                 self.remote(layer, layer.role, remote);
+                self.note_unread(layer, remote);
                 if let Some(store) = store {
                     self.declared_store(layer, store, None, None)?;
                 }
@@ -247,6 +248,16 @@ impl<'w, 'r> Walk<'w, 'r> {
             seclabels: layer.scopes.clone(),
             identity,
         }
+    }
+
+    /// What a declared remote image names is not known to anybody.
+    fn note_unread(&mut self, layer: &Layer<'_>, remote: &Remote) {
+        if layer.origin == Origin::Header || layer.format == Some(Format::Raw) {
+            return;
+        }
+        let disk = PathBuf::from(self.how.disk.clone().unwrap_or_default());
+        let message = format!("image by {remote} is not read, so what it names is not known");
+        self.note("access.network-image", &disk, message);
     }
 
     fn note_header(&mut self, path: &Path, header: &Header) {

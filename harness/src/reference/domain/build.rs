@@ -1,5 +1,6 @@
 //! From a tree of elements to the domain's model.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 
 use super::error::{DomainError, DomainFault};
@@ -30,12 +31,13 @@ pub(super) fn domain(root: &Element) -> Result<Domain> {
     let text = |name| root.child(name).map(Element::text);
     let labels = root.children("seclabel").map(domain_label);
     let mut disks: Vec<Disk> = Vec::new();
+    let mut targets = HashSet::new();
     for element in root
         .children("devices")
         .flat_map(|devices| devices.children("disk"))
     {
         let disk = disk(element)?;
-        if disks.iter().any(|other| other.target == disk.target) {
+        if !targets.insert(disk.target.clone()) {
             return Err(element.error(DomainFault::DuplicateTarget(disk.target)));
         }
         disks.push(disk);

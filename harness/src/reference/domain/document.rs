@@ -4,12 +4,13 @@
 //! detected chain as `<backingStore>`. The persistent form is without what was only detected, so
 //! that the next start looks again.
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use super::error::{DomainError, DomainFault};
 use super::tree::{self, Element, Node};
 use super::{Domain, build, write};
-use crate::reference::chain::{Chain, ChainFile, Origin, Role};
+use crate::reference::chain::{Chain, ChainFile, DiskFiles, Origin, Role};
 use crate::reference::redact;
 
 /// A domain's XML, with everything that this system doesn't look at.
@@ -53,9 +54,10 @@ impl Document {
     ///
     /// [`DomainError`] where a name from a header can't stand in XML.
     pub fn add_detected(&mut self, chain: &Chain) -> Result<(), DomainError> {
+        let disks = chain.by_disk();
         for devices in self.root.children_mut("devices") {
             for disk in devices.children_mut("disk") {
-                add_to_disk(disk, chain)?;
+                add_to_disk(disk, &disks)?;
             }
         }
         Ok(())
@@ -68,22 +70,19 @@ impl Document {
     }
 }
 
-fn add_to_disk(disk: &mut Element, chain: &Chain) -> Result<(), DomainError> {
+fn add_to_disk(
+    disk: &mut Element,
+    disks: &HashMap<&str, DiskFiles<'_>>,
+) -> Result<(), DomainError> {
     let target = disk.child("target").and_then(|it| it.attribute("dev"));
-    let Some(target) = target.map(str::to_owned) else {
+    let found = target.and_then(|target| disks.get(target));
+    let Some(found) = found.filter(|found| !found.files.is_empty()) else {
         return Ok(());
     };
-    let is_here = |disk: &Option<String>| disk.as_deref() == Some(target.as_str());
-    let files = chain.files.iter().filter(|file| is_here(&file.disk));
-    let files: Vec<&ChainFile> = files.collect();
-    if files.is_empty() {
-        return Ok(());
-    }
     // Nobody has read whether a remote image is the last one.
     let is_image = |role| matches!(role, Role::Top | Role::Backing);
-    let mut remote = chain.remote.iter();
-    let open = remote.any(|file| is_here(&file.disk) && is_image(file.role));
-    add_to_layer(disk, &files, 0, open)
+    let open = found.remote.iter().any(|file| is_image(file.role));
+    add_to_layer(disk, &found.files, 0, open)
 }
 
 /// Completes a declared layer and everything below it; the end of an `open` chain isn't known.
