@@ -64,7 +64,7 @@ pub enum Reply {
 pub struct Observation {
     /// The fixture before the subject saw it.
     pub before: Snapshot,
-    /// One stage for each step; header, read and access cases have one.
+    /// One stage for each step; a case without steps has one.
     pub stages: Vec<Stage>,
 }
 
@@ -250,6 +250,7 @@ fn questions(ask: &Ask) -> Vec<(Option<Step>, Question<'_>)> {
             )]
         }
         Ask::Access(domain) => vec![(None, Question::Access { xml: &domain.xml })],
+        Ask::Blockdev(domain) => vec![(None, Question::Blockdev { xml: &domain.xml })],
         Ask::Label(label) => label
             .steps
             .iter()

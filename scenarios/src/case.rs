@@ -42,6 +42,8 @@ pub enum Ask {
     Access(DomainAsk),
     /// Relabelling, step by step.
     Label(LabelAsk),
+    /// The graph of block nodes that QEMU would be given for a domain.
+    Blockdev(DomainAsk),
 }
 
 /// An image and how its format is declared.
@@ -53,7 +55,7 @@ pub struct ImageAsk {
     pub format: Option<String>,
 }
 
-/// A domain whose chain is asked for.
+/// A domain whose chain or block nodes are asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DomainAsk {
     /// libvirt XML.
@@ -186,6 +188,7 @@ impl Ask {
             Ask::Read { .. } => Level::Read,
             Ask::Access(_) => Level::Access,
             Ask::Label(_) => Level::Label,
+            Ask::Blockdev(_) => Level::Blockdev,
         }
     }
 }

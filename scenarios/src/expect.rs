@@ -45,6 +45,8 @@ pub enum Expectation {
     Access(Allowed<Vec<AccessWanted>>),
     /// Owners and labels after each step.
     Label(Matrix),
+    /// Layers of the graph of block nodes, in no particular order.
+    Blockdev(Allowed<Vec<LayerWanted>>),
 }
 
 /// Header facts; a fact that isn't given isn't compared.
@@ -93,6 +95,33 @@ pub struct AccessWanted {
     pub access: String,
 }
 
+/// One layer of the graph of block nodes. Node names are the implementation's own business, so
+/// layers are told by their files.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct LayerWanted {
+    /// The image, a file name in the fixture.
+    pub file: String,
+    /// QEMU's driver for its format, such as `qcow2`; `raw` also where there is no format node.
+    pub driver: String,
+    /// Whether the guest can't write through this layer; its data file's node has the same.
+    pub read_only: bool,
+    /// The file of the node that is given as data file; absent where none is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub data_file: Option<String>,
+    /// The image of the next layer; absent where the graph says that there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub backing: Option<String>,
+}
+
+impl LayerWanted {
+    /// Every file that the layer speaks of.
+    pub(crate) fn files(&self) -> impl Iterator<Item = &str> {
+        let others = [self.data_file.as_deref(), self.backing.as_deref()];
+        std::iter::once(self.file.as_str()).chain(others.into_iter().flatten())
+    }
+}
+
 /// How many bytes a `read` case reads at each offset: a sector.
 pub const READ_LENGTH: u32 = 512;
 
@@ -126,6 +155,7 @@ pub(crate) fn build(
         Level::Read => Expectation::Read(allowed(table)?),
         Level::Access => Expectation::Access(allowed(table)?),
         Level::Label => Expectation::Label(matrix::build(table, own)?),
+        Level::Blockdev => Expectation::Blockdev(allowed(table)?),
     })
 }
 

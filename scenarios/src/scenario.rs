@@ -262,6 +262,9 @@ impl Scenario {
             Level::Access => Ask::Access(DomainAsk {
                 xml: xml(&body.domain)?,
             }),
+            Level::Blockdev => Ask::Blockdev(DomainAsk {
+                xml: xml(&body.domain)?,
+            }),
             Level::Label => Ask::Label(LabelAsk {
                 xml: xml(&body.domain)?,
                 config: LabelConfig::try_from(body.config).map_err(|f| f.inside(["config"]))?,
@@ -354,6 +357,10 @@ fn check_names(files: &CaseFiles, ask: &Ask, expected: &Expectation) -> Result<(
             .collect(),
         (Expectation::Access(allowed), _) => accepted(allowed)
             .flat_map(|rows| rows.iter().map(|row| row.file.as_str()))
+            .collect(),
+        (Expectation::Blockdev(allowed), _) => accepted(allowed)
+            .flatten()
+            .flat_map(expect::LayerWanted::files)
             .collect(),
         _ => Vec::new(),
     };

@@ -15,11 +15,19 @@ pub enum Level {
     Access,
     /// Owners and labels, step by step.
     Label,
+    /// The graph of block nodes that QEMU would be given.
+    Blockdev,
 }
 
 impl Level {
     /// Every level, in the order of reports.
-    pub const ALL: [Level; 4] = [Level::Header, Level::Read, Level::Access, Level::Label];
+    pub const ALL: [Level; 5] = [
+        Level::Header,
+        Level::Read,
+        Level::Access,
+        Level::Label,
+        Level::Blockdev,
+    ];
 
     /// The name used in ids, files and reports.
     #[must_use]
@@ -29,6 +37,7 @@ impl Level {
             Level::Read => "read",
             Level::Access => "access",
             Level::Label => "label",
+            Level::Blockdev => "blockdev",
         }
     }
 }

@@ -105,7 +105,7 @@ pub fn domain(xml: &[u8], options: Options) -> Result<Case, CaptureError> {
                 block.then_some("is a block device")
             }
             Location::None => Some("is empty"),
-            Location::Remote => Some("is no file of this machine"),
+            Location::Remote(_) => Some("is no file of this machine"),
         };
         notes.extend(problem.map(|problem| format!("disk {} {problem}: left out", disk.target)));
         problem.is_none()

@@ -196,7 +196,7 @@ impl Page {
                 self.open(&format!("source file='{}'", escape(path.as_ref())));
             }
             Location::None => self.open("source"),
-            Location::Remote => {
+            Location::Remote(_) => {
                 self.open("source protocol='nbd' name='remote'");
                 self.line("<host name='remote.invalid'/>");
             }
@@ -245,7 +245,7 @@ impl Page {
 
 fn kind(source: &Source) -> &'static str {
     match source.location {
-        Location::Remote => "network",
+        Location::Remote(_) => "network",
         Location::None | Location::Local { .. } => "file",
     }
 }

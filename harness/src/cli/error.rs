@@ -11,6 +11,7 @@ use qconform_scenarios::select::PatternError;
 
 use super::Exit;
 use crate::capture::CaptureError;
+use crate::reference::redact;
 use crate::run::RunError;
 use crate::sandbox::SandboxError;
 
@@ -53,7 +54,8 @@ impl Failure {
 
     /// Prints the failure.
     pub(super) fn print(&self, out: &mut dyn Write) -> io::Result<()> {
-        writeln!(out, "qconform: {}", text::printable(&self.message))?;
+        let message = redact::line(&self.message);
+        writeln!(out, "qconform: {}", text::printable(&message))?;
         match &self.hint {
             Some(hint) => writeln!(out, "  hint: {}", text::printable(hint)),
             None => Ok(()),

@@ -7,11 +7,12 @@ use qconform_reports::text::printable;
 
 use super::error::Failure;
 use super::{Exit, input, json_line};
-use crate::reference::chain::policy::Follow;
+use crate::reference::chain::policy::{Follow, Literal};
 use crate::reference::chain::{self, ChainReport};
-use crate::reference::domain::Domain;
+use crate::reference::domain::{Document, Domain, Form};
 use crate::reference::format::Format;
 use crate::reference::inspection::Inspection;
+use crate::reference::redact;
 use crate::reference::report::ErrorReport;
 
 #[derive(Debug, clap::Args)]
@@ -41,6 +42,25 @@ pub(super) struct ChainArgs {
     /// Print JSON.
     #[arg(long)]
     json: bool,
+    /// Print the domain's XML instead: `runtime` with every data file and backing image that
+    /// headers name, `persistent` without what was only detected.
+    #[arg(long, value_name = "FORM", conflicts_with_all = ["json", "declared"])]
+    xml: Option<XmlForm>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum XmlForm {
+    Runtime,
+    Persistent,
+}
+
+impl From<XmlForm> for Form {
+    fn from(form: XmlForm) -> Self {
+        match form {
+            XmlForm::Runtime => Form::Runtime,
+            XmlForm::Persistent => Form::Persistent,
+        }
+    }
 }
 
 pub(super) fn format(text: &str) -> Result<Format, String> {
@@ -52,7 +72,10 @@ pub(super) fn inspect(args: &InspectArgs, out: &mut dyn Write) -> Result<Exit, F
     let mut exit = Exit::Conforming;
     for path in &args.images {
         let inspection = match Inspection::of(path, args.declared) {
-            Ok(inspection) => inspection,
+            Ok(inspection) => Inspection {
+                path: redact::path(path),
+                ..inspection
+            },
             Err(error) => {
                 let failure = Failure::new(Exit::Environment, error.to_string());
                 failure.print(&mut anstream::stderr().lock())?;
@@ -128,6 +151,9 @@ fn print_inspection(inspection: &Inspection, out: &mut dyn Write) -> io::Result<
 }
 
 pub(super) fn chain(args: &ChainArgs, out: &mut dyn Write) -> Result<Exit, Failure> {
+    if let Some(form) = args.xml {
+        return xml(&args.path, form.into(), out);
+    }
     let report = if is_domain(&args.path) {
         match Domain::parse(&input::bytes(&args.path)?) {
             Ok(domain) => ChainReport::from(&chain::resolve(&domain, &Follow)),
@@ -135,7 +161,8 @@ pub(super) fn chain(args: &ChainArgs, out: &mut dyn Write) -> Result<Exit, Failu
         }
     } else {
         readable(&args.path)?;
-        ChainReport::from(&chain::resolve_image(&args.path, args.declared, &Follow))
+        let chain = chain::resolve_image(&args.path, args.declared, &Literal);
+        ChainReport::from(&chain)
     };
     if args.json {
         json_line(&report, out)?;
@@ -147,6 +174,27 @@ pub(super) fn chain(args: &ChainArgs, out: &mut dyn Write) -> Result<Exit, Failu
     } else {
         Exit::NotConforming
     })
+}
+
+/// Prints a domain with what its chain's headers name; what is odd goes to standard error.
+fn xml(path: &Path, form: Form, out: &mut dyn Write) -> Result<Exit, Failure> {
+    let complete = |xml: &[u8]| -> Result<_, ErrorReport> {
+        let mut document = Document::parse(xml)?;
+        let chain = chain::resolve(&document.domain()?, &Follow)?;
+        document.add_detected(&chain)?;
+        Ok((document, chain.violations))
+    };
+    match complete(&input::bytes(path)?) {
+        Ok((document, violations)) => {
+            out.write_all(document.write(form).as_bytes())?;
+            print_notes(&violations, None, &mut anstream::stderr().lock())?;
+            Ok(Exit::Conforming)
+        }
+        Err(error) => {
+            print_notes(&[], Some(&error), &mut anstream::stderr().lock())?;
+            Ok(Exit::NotConforming)
+        }
+    }
 }
 
 /// Whether a file is to be read as domain XML.
@@ -183,6 +231,20 @@ fn print_chain(report: &ChainReport, out: &mut dyn Write) -> io::Result<()> {
                 printable(&name.name)
             )?;
         }
+    }
+    for remote in &report.remote {
+        let disk = remote.disk.as_deref().unwrap_or("-");
+        writeln!(
+            out,
+            "{:<4} {}{:<18} {}  {:<6} {:<9} not on this host ({})",
+            printable(disk),
+            "  ".repeat(remote.depth as usize),
+            remote.role.as_str(),
+            remote.access.as_str(),
+            remote.format.as_str(),
+            remote.source.as_str(),
+            printable(&remote.protocol),
+        )?;
     }
     print_notes(&report.violations, report.error.as_ref(), out)
 }

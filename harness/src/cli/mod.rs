@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::{ColorChoice, Parser, Subcommand};
 
+mod blockdev;
 mod capture;
 mod doctor;
 mod error;
@@ -81,6 +82,8 @@ enum Command {
     Inspect(image::InspectArgs),
     /// Print every file of a chain.
     Chain(image::ChainArgs),
+    /// Print the block nodes that QEMU is to be given for a domain.
+    Blockdev(blockdev::Args),
     /// Print what relabelling would do to each file, and why.
     Plan(plan::Args),
     /// Say what this machine can do, and how to get what is missing.
@@ -121,6 +124,7 @@ fn dispatch(command: Command, out: &mut dyn Write) -> Result<Exit, Failure> {
         Command::Capture(args) => capture::run(&args, out),
         Command::Inspect(args) => image::inspect(&args, out),
         Command::Chain(args) => image::chain(&args, out),
+        Command::Blockdev(args) => blockdev::run(&args, out),
         Command::Plan(args) => plan::run(&args, out),
         Command::Doctor(args) => doctor::run(&args, out),
     }

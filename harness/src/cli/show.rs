@@ -55,7 +55,9 @@ fn print(case: &Case, selected: &super::select::Selected, out: &mut dyn Write) -
             let format = image.format.as_deref().unwrap_or("probed");
             writeln!(out, "\nimage: {} (format: {format})", image.file)?;
         }
-        Ask::Access(domain) => writeln!(out, "\ndomain:\n{}", domain.xml)?,
+        Ask::Access(domain) | Ask::Blockdev(domain) => {
+            writeln!(out, "\ndomain:\n{}", domain.xml)?;
+        }
         Ask::Label(label) => {
             writeln!(out, "\ndomain:\n{}", label.xml)?;
             config(&label.config, out)?;
@@ -103,6 +105,7 @@ fn expected(expectation: &Expectation, out: &mut dyn Write) -> io::Result<()> {
         Expectation::Header(allowed) => outcomes(allowed, out),
         Expectation::Read(allowed) => outcomes(allowed, out),
         Expectation::Access(allowed) => outcomes(allowed, out),
+        Expectation::Blockdev(allowed) => outcomes(allowed, out),
         Expectation::Label(matrix) => {
             match matrix.refuse {
                 Refusal::Never => {}

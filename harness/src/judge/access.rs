@@ -42,7 +42,7 @@ fn shown(row: &AccessWanted) -> String {
     format!("{}, {}", row.role, row.access)
 }
 
-fn relative(path: &str) -> String {
+pub(super) fn relative(path: &str) -> String {
     let inside = path
         .strip_prefix(FIXTURE_DIR)
         .and_then(|rest| rest.strip_prefix('/'));

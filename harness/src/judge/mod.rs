@@ -9,6 +9,7 @@ use crate::subject::{Answer, Facts};
 use crate::worker::{Observation, Stage};
 
 mod access;
+mod blockdev;
 mod bystander;
 mod header;
 mod label;
@@ -97,6 +98,9 @@ pub fn judge(case: &Case, observation: &Observation, seed: u64) -> Judgement {
         }),
         Expectation::Access(allowed) => once(allowed, stage, |wanted, facts| {
             access::compare(wanted, facts)
+        }),
+        Expectation::Blockdev(allowed) => once(allowed, stage, |wanted, facts| {
+            blockdev::compare(wanted, facts)
         }),
         Expectation::Label(_) => Judgement::plain(Verdict::HarnessError, "a matrix without steps"),
     }

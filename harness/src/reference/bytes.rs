@@ -4,6 +4,8 @@ use std::fs::File;
 use std::io::{self, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
 
+use super::redact;
+
 /// Something that can be read at an offset.
 pub trait ReadAt {
     /// Reads into `buffer` from `offset` on; short only at the end.
@@ -152,16 +154,23 @@ impl Name {
         self.raw.split(|byte| *byte == 0).next().unwrap_or_default()
     }
 
-    /// [`Self::bytes`] made valid UTF-8.
+    /// [`Self::bytes`] made valid UTF-8, without credentials: for people to read.
     #[must_use]
     pub fn text(&self) -> String {
-        String::from_utf8_lossy(self.bytes()).into_owned()
+        let text = String::from_utf8_lossy(self.bytes());
+        redact::text(&text).into_owned()
     }
 
-    /// The whole payload in hexadecimal.
+    /// The whole payload in hexadecimal; of a name with credentials, the name as it is shown.
     #[must_use]
     pub fn hex(&self) -> String {
-        to_hex(&self.raw)
+        let text = String::from_utf8_lossy(&self.raw);
+        let shown = redact::text(&text);
+        if shown == text {
+            to_hex(&self.raw)
+        } else {
+            to_hex(shown.as_bytes())
+        }
     }
 }
 

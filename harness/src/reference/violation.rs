@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::redact;
+
 /// One deviation of an image from the qcow2 specification that doesn't stop it from opening.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Violation {
@@ -32,7 +34,7 @@ impl FileViolation {
         Self {
             requirement: requirement.to_owned(),
             message,
-            path: path.to_string_lossy().into_owned(),
+            path: redact::path(path),
             offset: None,
         }
     }

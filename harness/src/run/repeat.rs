@@ -25,7 +25,7 @@ pub(crate) fn quote_if_needed(word: &str) -> String {
 }
 
 /// One word for a POSIX shell, whatever it holds.
-fn quote(word: &str) -> String {
+pub(crate) fn quote(word: &str) -> String {
     format!("'{}'", word.replace('\'', "'\\''"))
 }
 

@@ -44,6 +44,11 @@ pub enum Question<'a> {
         /// libvirt XML.
         xml: &'a str,
     },
+    /// The graph of block nodes that QEMU would be given for a domain.
+    Blockdev {
+        /// libvirt XML.
+        xml: &'a str,
+    },
     /// One step of relabelling.
     Label {
         /// libvirt XML.
@@ -125,6 +130,11 @@ pub enum Facts {
         /// One for each use of a file.
         files: Vec<AccessFact>,
     },
+    /// The graph of block nodes.
+    Blockdev {
+        /// One for each layer of each disk.
+        layers: Vec<LayerFact>,
+    },
     /// A step is done; what it did is observed from outside.
     Done,
 }
@@ -180,6 +190,30 @@ pub struct AccessFact {
     pub role: String,
     /// `rw` or `ro`.
     pub access: String,
+}
+
+/// One layer of the graph of block nodes, as QEMU would see it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LayerFact {
+    /// Absolute path of the image.
+    pub file: String,
+    /// QEMU's driver for its format; `raw` also where there is no format node.
+    pub driver: String,
+    /// Whether the layer's topmost node is read-only.
+    pub read_only: bool,
+    /// The node that is given as data file.
+    pub data_file: Option<DataFileNode>,
+    /// Absolute path of the next layer's image; `None` where the graph says that there is none.
+    pub backing: Option<String>,
+}
+
+/// The node of a data file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DataFileNode {
+    /// Absolute path.
+    pub file: String,
+    /// Whether the node is read-only.
+    pub read_only: bool,
 }
 
 /// An implementation that can be asked.

@@ -86,9 +86,9 @@ impl Subject for Qemu {
                 offsets,
                 length,
             } => read(image, offsets, *length, dir),
-            Question::Access { .. } | Question::Label { .. } => {
+            Question::Access { .. } | Question::Label { .. } | Question::Blockdev { .. } => {
                 return Answer::Unsupported {
-                    message: "qemu labels no files".to_owned(),
+                    message: "qemu reads no domains".to_owned(),
                 };
             }
         };

@@ -10,6 +10,7 @@ use super::{
     Question, ReadFact, Subject,
 };
 use crate::observe::hex;
+use crate::reference::blockdev;
 use crate::reference::chain::policy::{Follow, Literal};
 use crate::reference::chain::{Chain, Resolver};
 use crate::reference::domain::Domain;
@@ -18,6 +19,8 @@ use crate::reference::inspection::Inspection;
 use crate::reference::label::{self, Config, Namespace, Plan, Running};
 use crate::reference::read;
 use crate::reference::report::ErrorReport;
+
+mod layers;
 
 /// The reference system with what it remembers between steps.
 #[derive(Debug, Default)]
@@ -46,6 +49,7 @@ impl Subject for Reference {
                 length,
             } => guest_bytes(image, offsets, *length, dir),
             Question::Access { xml } => access(xml),
+            Question::Blockdev { xml } => graph(xml),
             Question::Label {
                 xml,
                 config,
@@ -176,6 +180,19 @@ pub fn access_facts(chain: &Chain) -> Facts {
     Facts::Access {
         files: files.collect(),
     }
+}
+
+fn graph(xml: &str) -> Result<Facts, Declined> {
+    let domain = parse(xml)?;
+    let chain = chain(&domain, &Resolver::new(&Follow))?;
+    graph_facts(&domain, &chain)
+}
+
+/// The graph of a chain as the answer to a blockdev case.
+pub fn graph_facts(domain: &Domain, chain: &Chain) -> Result<Facts, Declined> {
+    let graph = blockdev::graph(domain, chain).map_err(|error| refused(error.into()))?;
+    let layers = graph.disks.iter().flat_map(layers::of_disk).collect();
+    Ok(Facts::Blockdev { layers })
 }
 
 fn format(image: &ImageAsk) -> Result<Option<Format>, Declined> {

@@ -124,6 +124,10 @@ fn a_faulty_scenario_is_named_with_its_line(
     "qconform: gone.toml: No such file or directory (os error 2)")]
 #[case::a_missing_domain(&["plan", "gone.xml"], 3,
     "qconform: gone.xml: No such file or directory (os error 2)")]
+#[case::a_graph_of_a_missing_domain(&["blockdev", "gone.xml"], 3,
+    "qconform: gone.xml: No such file or directory (os error 2)")]
+#[case::a_password_in_an_argument(&["inspect", "https://user:S3CRET@host/x"], 3,
+    "qconform: https://***@host/x: no such file")]
 #[case::a_missing_recipe(&["generate", "gone.toml", "-o", "x"], 3,
     "qconform: gone.toml: No such file or directory (os error 2)")]
 fn a_bad_argument_is_named(#[case] args: &[&str], #[case] code: i32, #[case] line: &str) {
@@ -161,6 +165,54 @@ fn an_output_folder_of_somebody_else_is_left_alone() {
     );
     assert_eq!(names(&folder), ["chapter-1"]);
     assert_eq!(names(dir.path()), ["thesis"]);
+}
+
+#[rstest]
+#[case::uri("https://user:S3CRET@host/x")]
+#[case::json(r#"json:{"driver":"https","url":"https://host/x","password-secret":"S3CRET"}"#)]
+#[case::ceph("rbd:pool/image:id=admin:key=S3CRET")]
+fn no_command_prints_a_password_of_a_header(#[case] name: &str) {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = dir.path().canonicalize().unwrap();
+    let quoted = toml::Value::String(name.to_owned()).to_string();
+    let recipe = format!(
+        "[files]\n\"data.qcow2\" = {{ qcow2 = {{ data-file = {quoted} }} }}\n\
+         \"backing.qcow2\" = {{ qcow2 = {{ backing = {quoted} }} }}\n"
+    );
+    fs::write(folder.join("r.toml"), recipe).unwrap();
+    assert_eq!(
+        qconform(&folder, &["generate", "r.toml", "-o", "f"]).code,
+        Some(0)
+    );
+    for image in ["data", "backing"] {
+        let path = folder.join("f").join(format!("{image}.qcow2"));
+        let path = path.to_str().unwrap();
+        let xml = format!(
+            "<domain><name>d</name><devices><disk type='file'><driver type='qcow2'/>\
+             <source file='{path}'/><target dev='vda'/></disk></devices></domain>"
+        );
+        fs::write(folder.join("d.xml"), xml).unwrap();
+        let commands: [&[&str]; 10] = [
+            &["inspect", path],
+            &["inspect", "--json", path],
+            &["chain", path],
+            &["chain", "--json", path],
+            &["chain", "d.xml"],
+            &["chain", "--json", "d.xml"],
+            &["chain", "--xml", "runtime", "d.xml"],
+            &["plan", "--json", "d.xml"],
+            &["blockdev", "d.xml"],
+            &["blockdev", "--json", "d.xml"],
+        ];
+        for command in commands {
+            let ran = qconform(&folder, command);
+            let printed = ran.stdout + &ran.stderr;
+            assert!(!printed.is_empty(), "{command:?} is silent");
+            for secret in ["S3CRET", "533343524554"] {
+                assert!(!printed.contains(secret), "{command:?}: {printed}");
+            }
+        }
+    }
 }
 
 #[test]

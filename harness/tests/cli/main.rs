@@ -3,12 +3,15 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod bad_input;
+mod blockdev;
 mod capture;
+mod daemon;
 mod describe;
 mod generate;
 mod kill;
 #[path = "../common/needs.rs"]
 mod needs;
+mod pivot;
 mod real_input;
 mod run;
 

@@ -70,7 +70,7 @@ fn registry(name: &str) -> Option<Box<dyn Subject>> {
 /// The levels at which the mutants can be seen.
 fn labelling() -> Selection {
     Selection {
-        levels: vec![Level::Access, Level::Label],
+        levels: vec![Level::Access, Level::Label, Level::Blockdev],
         ..Selection::default()
     }
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use qconform::reference::chain::policy::Follow;
 use qconform::reference::chain::{Resolver, Role};
+use qconform::reference::domain::DeclaredBacking;
 use qconform::reference::inspection::probe_path;
 use qconform::reference::label::Plan;
 use qconform::reference::probe::DataFile;
@@ -27,10 +28,13 @@ pub(crate) enum Mutant {
     BackingDataFileForgotten,
     RestoresToRoot,
     StopLeavesRecords,
+    DataFileLeftToHeader,
+    DataFileNodeWritable,
+    BackingLeftToHeader,
 }
 
 impl Mutant {
-    pub(crate) const ALL: [Mutant; 9] = [
+    pub(crate) const ALL: [Mutant; 12] = [
         Mutant::DataFileNeverRelabelled,
         Mutant::DataFileGetsBackingLabel,
         Mutant::RestoreForgetsDataFile,
@@ -40,6 +44,9 @@ impl Mutant {
         Mutant::BackingDataFileForgotten,
         Mutant::RestoresToRoot,
         Mutant::StopLeavesRecords,
+        Mutant::DataFileLeftToHeader,
+        Mutant::DataFileNodeWritable,
+        Mutant::BackingLeftToHeader,
     ];
 
     pub(crate) fn name(self) -> &'static str {
@@ -53,6 +60,9 @@ impl Mutant {
             Mutant::BackingDataFileForgotten => "backing-data-file-forgotten",
             Mutant::RestoresToRoot => "restores-to-root",
             Mutant::StopLeavesRecords => "stop-leaves-records",
+            Mutant::DataFileLeftToHeader => "data-file-left-to-header",
+            Mutant::DataFileNodeWritable => "data-file-node-writable",
+            Mutant::BackingLeftToHeader => "backing-left-to-header",
         }
     }
 
@@ -90,6 +100,14 @@ impl Mutant {
             }
             Mutant::RestoresToRoot => &["label/plain/qcow2", "label/plain/raw"],
             Mutant::StopLeavesRecords => &["label/chain/backing", "label/plain/raw"],
+            Mutant::DataFileLeftToHeader => &[
+                "blockdev/data-file",
+                "blockdev/declared-other",
+                "blockdev/middle-data-file",
+                "blockdev/terminated",
+            ],
+            Mutant::DataFileNodeWritable => &["blockdev/data-file", "blockdev/chain"],
+            Mutant::BackingLeftToHeader => &["blockdev/terminated"],
         }
     }
 
@@ -97,6 +115,9 @@ impl Mutant {
     pub(crate) fn levels(self) -> &'static [Level] {
         match self {
             Mutant::NameHonouredWithoutBit => &[Level::Access, Level::Label],
+            Mutant::DataFileLeftToHeader
+            | Mutant::DataFileNodeWritable
+            | Mutant::BackingLeftToHeader => &[Level::Blockdev],
             _ => &[Level::Label],
         }
     }
@@ -162,6 +183,31 @@ impl Mutated {
         }
     }
 
+    fn graph(&self, xml: &str) -> Result<Facts, Declined> {
+        let mut domain = reference::parse(xml)?;
+        if self.mutant == Mutant::BackingLeftToHeader {
+            for disk in &mut domain.disks {
+                disk.image.backing = DeclaredBacking::Open;
+            }
+        }
+        let chain = reference::chain(&domain, &Resolver::new(&Follow))?;
+        let mut facts = reference::graph_facts(&domain, &chain)?;
+        let Facts::Blockdev { layers } = &mut facts else {
+            return Ok(facts);
+        };
+        for layer in layers {
+            match self.mutant {
+                Mutant::DataFileLeftToHeader => layer.data_file = None,
+                Mutant::DataFileNodeWritable => {
+                    let nodes = layer.data_file.iter_mut();
+                    nodes.for_each(|node| node.read_only = false);
+                }
+                _ => {}
+            }
+        }
+        Ok(facts)
+    }
+
     fn change_running(&mut self) {
         let Some(running) = self.reference.running() else {
             return;
@@ -213,6 +259,9 @@ impl Subject for Mutated {
             }
             Question::Access { xml } if self.mutant == Mutant::NameHonouredWithoutBit => {
                 access_with_unused_names(xml).into()
+            }
+            Question::Blockdev { xml } if self.mutant.levels() == [Level::Blockdev] => {
+                self.graph(xml).into()
             }
             _ => self.reference.answer(question, dir),
         }

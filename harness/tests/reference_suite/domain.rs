@@ -1,7 +1,7 @@
 //! Domain XML as it comes in.
 
 use proptest::prelude::*;
-use qconform::reference::domain::{DeclaredBacking, Domain, Location, Model};
+use qconform::reference::domain::{DeclaredBacking, Domain, Location, Model, NbdServer, Remote};
 use qconform::reference::format::Format;
 use rstest::rstest;
 
@@ -62,7 +62,8 @@ fn every_element_that_matters_is_read() {
     );
     assert!(domain.disks[1].cdrom);
     assert_eq!(domain.disks[1].image.source.location, Location::None);
-    assert_eq!(domain.disks[2].image.source.location, Location::Remote);
+    let remote = Location::Remote(Remote::Other("nbd".to_owned()));
+    assert_eq!(domain.disks[2].image.source.location, remote);
 }
 
 #[test]
@@ -137,6 +138,86 @@ fn a_bad_document_is_refused_with_its_line(
 ) {
     let error = Domain::parse(xml.as_bytes()).unwrap_err();
     assert_eq!((error.fault.as_str(), error.line), (class, line), "{error}");
+}
+
+/// A disk with a declared store; `$F` is its format, `$I` stands inside its source.
+const STORE: &str = "<domain><devices><disk><driver type='qcow2'/>
+<source file='/a'>
+  <dataStore type='file'>
+    $F
+    <source file='/b'>$I</source>
+  </dataStore>
+</source><target dev='vda'/></disk></devices></domain>";
+
+#[rstest]
+#[case::no_format("", "", "missing-element", (3, 3))]
+#[case::not_raw("<format type='qcow2'/>", "", "bad-data-store", (4, 5))]
+#[case::nested_store("<format type='raw'/>", "<dataStore/>", "bad-data-store", (5, 23))]
+#[case::nested_chain("<format type='raw'/>", "<backingStore/>", "bad-data-store", (5, 23))]
+#[case::slices("<format type='raw'/>", "<slices/>", "bad-data-store", (5, 23))]
+fn a_data_store_that_libvirt_refuses_is_refused_with_its_place(
+    #[case] format: &str,
+    #[case] inner: &str,
+    #[case] class: &str,
+    #[case] place: (usize, usize),
+) {
+    let xml = STORE.replace("$F", format).replace("$I", inner);
+    let error = Domain::parse(xml.as_bytes()).unwrap_err();
+    let found = (error.fault.as_str(), (error.line, error.column));
+    assert_eq!(found, (class, place), "{error}");
+}
+
+#[rstest]
+#[case::store_without_source(
+    "<dataStore type='file'><format type='raw'/></dataStore>",
+    "missing-element"
+)]
+#[case::store_without_path(
+    "<dataStore type='file'><format type='raw'/><source/></dataStore>",
+    "missing-element"
+)]
+#[case::slices_of_an_image(
+    "<slices><slice type='storage' offset='1' size='1'/></slices>",
+    "unsupported-element"
+)]
+fn a_source_that_cannot_be_used_is_refused(#[case] inner: &str, #[case] class: &str) {
+    let xml = format!(
+        "<domain><devices><disk><driver type='qcow2'/><source file='/a'>{inner}</source>\
+         <target dev='vda'/></disk></devices></domain>"
+    );
+    let error = Domain::parse(xml.as_bytes()).unwrap_err();
+    assert_eq!(error.fault.as_str(), class, "{error}");
+}
+
+#[test]
+fn two_disks_with_one_target_are_refused() {
+    let disk = "<disk><source file='/a'/><target dev='vda'/></disk>";
+    let xml = format!("<domain><devices>{disk}\n{disk}</devices></domain>");
+    let error = Domain::parse(xml.as_bytes()).unwrap_err();
+    assert_eq!((error.fault.as_str(), error.line), ("duplicate-target", 2));
+}
+
+#[rstest]
+#[case::unix(
+    "<host transport='unix' socket='/s'/>",
+    Remote::Nbd { server: NbdServer::Unix { path: "/s".into() }, export: Some("x".into()) }
+)]
+#[case::inet(
+    "<host name='h'/>",
+    Remote::Nbd {
+        server: NbdServer::Inet { host: "h".into(), port: "10809".into() },
+        export: Some("x".into()),
+    }
+)]
+#[case::nowhere("", Remote::Other("nbd".into()))]
+fn an_nbd_source_is_read(#[case] host: &str, #[case] remote: Remote) {
+    let xml = format!(
+        "<domain><devices><disk type='network'><source protocol='nbd' name='x'>{host}</source>\
+         <target dev='vda'/></disk></devices></domain>"
+    );
+    let domain = Domain::parse(xml.as_bytes()).unwrap();
+    let location = &domain.disks[0].image.source.location;
+    assert_eq!(location, &Location::Remote(remote));
 }
 
 #[test]

@@ -6,9 +6,13 @@
 )]
 
 mod apply;
+mod blockdev;
 mod chain;
+mod document;
 mod domain;
 mod lab;
+#[path = "../common/needs.rs"]
+mod needs;
 mod plan;
 mod probe;
 mod qemu;

@@ -6,6 +6,7 @@ use qconform::reference::label::{Config, Plan, PlanError, PlanReport, plan};
 use rstest::rstest;
 
 use crate::lab::{Lab, backing_store, disk, disk_with, store, store_with};
+use crate::sample::Sample;
 
 const VM: &str = "64055:64055";
 const RW: &str = "system_u:object_r:svirt_image_t:s0:c10,c20";
@@ -142,6 +143,22 @@ fn a_domains_seclabel_applies_to_every_file(
     let plan = plan_of(lab.pair(), extra, &disk("disk.qcow2"), &config()).unwrap();
     let expected = row(owner, label, !(owner.is_empty() && label.is_empty()));
     assert_eq!(rows(&plan), [expected.clone(), expected]);
+}
+
+#[test]
+fn the_reason_tells_both_names_of_an_overridden_data_file() {
+    let lab = Lab::new();
+    lab.image("disk.qcow2", Sample::new().data_file("gone.raw"))
+        .data("other.raw");
+    let disk = disk_with("disk.qcow2", &store("other.raw"), "");
+    let plan = plan_of(&lab, "", &disk, &config()).unwrap();
+    assert!(plan.rows[1].path.ends_with("other.raw"));
+    let told = "data file, as its top image, declared instead of \"gone.raw\" in the header";
+    assert!(
+        plan.rows[1].reason.starts_with(told),
+        "{}",
+        plan.rows[1].reason
+    );
 }
 
 #[test]

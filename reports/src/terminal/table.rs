@@ -25,8 +25,11 @@ pub(super) fn print(tally: &Tally<'_>, options: Options, out: &mut impl Write) -
         .collect();
     let widest = names.iter().map(|name| name.chars().count()).max();
     let width = widest.unwrap_or(0).max("subject".len());
+    let tested = tally.subjects.iter().flat_map(|it| it.levels.keys());
+    let longest = tested.map(|level| level.as_str().len()).max();
+    let level_width = longest.unwrap_or(0).max("header".len());
     let dim = options.dim();
-    write!(out, "{dim}{:width$}  level ", "subject")?;
+    write!(out, "{dim}{:width$}  {:level_width$}", "subject", "level")?;
     for column in &columns {
         write!(out, "  {}", column.as_str())?;
     }
@@ -35,7 +38,7 @@ pub(super) fn print(tally: &Tally<'_>, options: Options, out: &mut impl Write) -
         // The name stands on the first of its rows only.
         let mut name = name.as_str();
         for (level, counts) in &subject.levels {
-            write!(out, "{name:width$}  {:6}", level.as_str())?;
+            write!(out, "{name:width$}  {:level_width$}", level.as_str())?;
             row(counts, &columns, options, out)?;
             name = "";
         }

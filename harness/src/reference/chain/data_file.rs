@@ -7,7 +7,8 @@ use super::layer::{Layer, Place};
 use super::walk::Walk;
 use super::{ChainFile, Identity, LabelPlace, LabelScope, Origin, Role, names};
 use crate::reference::bytes::Name;
-use crate::reference::domain::DataStore;
+use crate::reference::domain::{DataStore, Location};
+use crate::reference::layout;
 use crate::reference::probe::Header;
 
 impl Walk<'_, '_> {
@@ -31,7 +32,13 @@ impl Walk<'_, '_> {
         };
         if let Some(store) = store {
             let name = used.name.as_ref().filter(|name| !name.bytes().is_empty());
-            return self.declared_store(layer, store, Some((image, image_identity)), name);
+            self.declared_store(layer, store, Some((image, image_identity)), name)?;
+            if header.is_some_and(has_bitmaps) && !names_the_store(image, name, store) {
+                let message = "image has persistent bitmaps, which don't describe the declared \
+                    data store";
+                self.note("access.override-with-bitmaps", image, message.to_owned());
+            }
+            return Ok(());
         }
         let Some(name) = &used.name else {
             let message = "image uses a data file that nobody names";
@@ -41,7 +48,10 @@ impl Walk<'_, '_> {
                 message,
             ));
         };
-        let path = names::resolve(image, name, self.resolver.policy.literal_names())?;
+        let path = names::data_file(image, name, self.resolver.policy.literal_names())?;
+        if let Some(message) = names::two_readings(image, name) {
+            self.note("access.ambiguous-name", image, message);
+        }
         let role = data_role(layer.role);
         let identity = self.admit(&path, role, Origin::Header, false)?;
         check_self_reference(&path, &identity, image_identity)?;
@@ -60,19 +70,19 @@ impl Walk<'_, '_> {
         image: Option<(&Path, &Identity)>,
         name: Option<&Name>,
     ) -> Result<(), ChainError> {
-        let Place::Local { path, block } = Place::of(&store.source, false) else {
-            return Ok(());
-        };
         let role = data_role(layer.role);
+        let (path, block) = match Place::of(&store.source, false) {
+            Place::Local { path, block } => (path, block),
+            Place::Remote(remote) => {
+                self.remote(layer, role, &remote);
+                return Ok(());
+            }
+        };
         let identity = self.admit(&path, role, Origin::Declared, block)?;
         if let Some((_, image)) = image {
             check_self_reference(&path, &identity, image)?;
         }
-        let differs = |name: &&Name| {
-            image.is_none_or(|(image, _)| {
-                names::join(image, name.bytes()).as_os_str() != path.as_os_str()
-            })
-        };
+        let differs = |name: &&Name| image.is_none_or(|(image, _)| !names_path(image, name, &path));
         let own = LabelScope {
             place: LabelPlace::DataStore,
             labels: store.source.seclabels.clone(),
@@ -84,6 +94,24 @@ impl Walk<'_, '_> {
         self.chain.files.push(file);
         Ok(())
     }
+}
+
+/// Whether the header's name means just that path.
+fn names_path(image: &Path, name: &Name, path: &Path) -> bool {
+    names::join(image, name.bytes()).as_os_str() == path.as_os_str()
+}
+
+/// Whether the declared store is the data file that the header names anyway.
+fn names_the_store(image: &Path, name: Option<&Name>, store: &DataStore) -> bool {
+    match (&store.source.location, name) {
+        (Location::Local { path, .. }, Some(name)) => names_path(image, name, path),
+        _ => false,
+    }
+}
+
+fn has_bitmaps(header: &Header) -> bool {
+    let fields = header.fields.as_ref();
+    fields.is_some_and(|fields| fields.autoclear & layout::BITMAPS != 0)
 }
 
 fn data_role(image: Role) -> Role {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::{Access, LabelPlace, LabelScope, Origin, Role};
-use crate::reference::domain::{Disk, Image, Location, Source};
+use crate::reference::domain::{Disk, Image, Location, Remote, Source};
 use crate::reference::format::Format;
 
 /// How a disk uses its top image and that image's data file.
@@ -36,7 +36,7 @@ impl Use {
 
 pub(super) enum Place {
     Local { path: PathBuf, block: bool },
-    Remote,
+    Remote(Remote),
 }
 
 impl Place {
@@ -46,7 +46,8 @@ impl Place {
                 path: path.clone(),
                 block: given || *block,
             },
-            Location::None | Location::Remote => Self::Remote,
+            Location::Remote(remote) => Self::Remote(remote.clone()),
+            Location::None => Self::Remote(Remote::Other("nothing".to_owned())),
         }
     }
 }

@@ -6,6 +6,7 @@
 mod data_file;
 pub mod error;
 pub mod identity;
+mod json_name;
 mod layer;
 pub mod names;
 pub mod policy;
@@ -13,6 +14,7 @@ mod report;
 mod resolve;
 mod walk;
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -20,11 +22,11 @@ use serde::Serialize;
 pub use error::{ChainClass, ChainError};
 pub use identity::Identity;
 pub use policy::ResolvePolicy;
-pub use report::ChainReport;
+pub use report::{ChainReport, NameReport};
 pub use resolve::Resolver;
 
 use super::bytes::Name;
-use super::domain::{Domain, SourceLabel};
+use super::domain::{Domain, Remote, SourceLabel};
 use super::format::Format;
 use super::violation::FileViolation;
 
@@ -37,8 +39,57 @@ pub struct Chain {
     /// Disks in document order; each image is followed by its data file, then by its backing
     /// image. A file that is used twice stands here twice.
     pub files: Vec<ChainFile>,
+    /// What the disks use that is no file of this host: never read, and nothing to label.
+    pub remote: Vec<RemoteFile>,
     /// What is odd and accepted.
     pub violations: Vec<FileViolation>,
+}
+
+/// What one disk uses.
+#[derive(Debug, Clone, Default)]
+pub struct DiskFiles<'a> {
+    /// Files of this host.
+    pub files: Vec<&'a ChainFile>,
+    /// Everything else.
+    pub remote: Vec<&'a RemoteFile>,
+}
+
+impl Chain {
+    /// The chain by target of the disk; a chain that starts at an image has none.
+    #[must_use]
+    pub fn by_disk(&self) -> HashMap<&str, DiskFiles<'_>> {
+        let mut disks: HashMap<&str, DiskFiles<'_>> = HashMap::new();
+        for file in &self.files {
+            if let Some(disk) = file.disk.as_deref() {
+                disks.entry(disk).or_default().files.push(file);
+            }
+        }
+        for file in &self.remote {
+            if let Some(disk) = file.disk.as_deref() {
+                disks.entry(disk).or_default().remote.push(file);
+            }
+        }
+        disks
+    }
+}
+
+/// One use of something that is no file of this host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RemoteFile {
+    /// Target of the disk; absent for a chain that starts at an image.
+    pub disk: Option<String>,
+    /// Its place in the chain.
+    pub role: Role,
+    /// What it is.
+    pub remote: Remote,
+    /// Its format; raw where nobody declared one.
+    pub format: Format,
+    /// How the domain uses it.
+    pub access: Access,
+    /// Layers above it.
+    pub depth: u32,
+    /// Who named it.
+    pub source: Origin,
 }
 
 /// One use of one file.

@@ -1,6 +1,6 @@
 //! What may be followed. Names in an image are untrusted input, so the caller decides.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::{Origin, Role};
 
@@ -68,6 +68,51 @@ impl ResolvePolicy for Strict {
     fn allow(&self, candidate: &Candidate<'_>) -> Result<(), String> {
         if candidate.symlink && candidate.source == Origin::Header {
             return Err("a header names a symbolic link".to_owned());
+        }
+        Ok(())
+    }
+}
+
+/// Follows nothing that a header names; what the caller or the domain names is used.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct DenyAll;
+
+impl ResolvePolicy for DenyAll {
+    fn allow(&self, candidate: &Candidate<'_>) -> Result<(), String> {
+        match candidate.source {
+            Origin::Header => Err("names in headers are not followed".to_owned()),
+            Origin::Given | Origin::Declared => Ok(()),
+        }
+    }
+}
+
+/// Follows names in headers into these folders only, symbolic links resolved.
+#[derive(Debug, Clone, Default)]
+pub struct AllowList {
+    folders: Vec<PathBuf>,
+}
+
+impl AllowList {
+    /// A policy that allows these folders and everything below them.
+    ///
+    /// # Errors
+    ///
+    /// What the system says of a folder that can't be resolved.
+    pub fn new<P: AsRef<Path>>(folders: impl IntoIterator<Item = P>) -> std::io::Result<Self> {
+        let folders = folders
+            .into_iter()
+            .map(|folder| folder.as_ref().canonicalize());
+        Ok(Self {
+            folders: folders.collect::<Result<_, _>>()?,
+        })
+    }
+}
+
+impl ResolvePolicy for AllowList {
+    fn allow(&self, candidate: &Candidate<'_>) -> Result<(), String> {
+        let inside = |folder: &PathBuf| candidate.canonical.starts_with(folder);
+        if candidate.source == Origin::Header && !self.folders.iter().any(inside) {
+            return Err("a header names a file outside of the allowed folders".to_owned());
         }
         Ok(())
     }

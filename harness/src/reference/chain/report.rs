@@ -5,7 +5,8 @@ use serde::Serialize;
 use super::{Access, Chain, ChainError, ChainFile, Origin, Role};
 use crate::reference::domain::DomainError;
 use crate::reference::format::Format;
-use crate::reference::report::{ErrorReport, Report};
+use crate::reference::redact;
+use crate::reference::report::{ErrorReport, RemoteReport, Report};
 
 /// A chain in the shape of `chain --json`.
 pub type ChainReport = Report<ChainFileReport>;
@@ -45,7 +46,7 @@ impl From<&ChainError> for ErrorReport {
         Self {
             class: error.class.as_str(),
             message: error.message.clone(),
-            path: Some(error.path.to_string_lossy().into_owned()),
+            path: Some(redact::path(&error.path)),
             offset: error.offset,
         }
     }
@@ -55,10 +56,22 @@ impl From<&DomainError> for ErrorReport {
     fn from(error: &DomainError) -> Self {
         Self {
             class: error.fault.as_str(),
-            message: error.to_string(),
+            message: redact::line(&error.to_string()),
             path: None,
             offset: None,
         }
+    }
+}
+
+impl From<ChainError> for ErrorReport {
+    fn from(error: ChainError) -> Self {
+        Self::from(&error)
+    }
+}
+
+impl From<DomainError> for ErrorReport {
+    fn from(error: DomainError) -> Self {
+        Self::from(&error)
     }
 }
 
@@ -67,6 +80,7 @@ impl From<&Result<Chain, ChainError>> for ChainReport {
         match result {
             Ok(chain) => Self {
                 files: chain.files.iter().map(ChainFileReport::from).collect(),
+                remote: chain.remote.iter().map(RemoteReport::from).collect(),
                 violations: chain.violations.clone(),
                 error: None,
             },
@@ -80,7 +94,7 @@ impl From<&ChainFile> for ChainFileReport {
         Self {
             disk: file.disk.clone(),
             role: file.role,
-            path: file.path.to_string_lossy().into_owned(),
+            path: redact::path(&file.path),
             format: file.format,
             access: file.access,
             depth: file.depth,

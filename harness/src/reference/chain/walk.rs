@@ -1,13 +1,14 @@
 //! The walk down a chain, one layer at a time.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::error::{ChainClass, ChainError};
 use super::layer::{Layer, Place, Use};
+use super::names::Reading;
 use super::policy::Candidate;
 use super::resolve::Resolver;
-use super::{Chain, ChainFile, Identity, LabelScope, MAX_LAYERS, Origin, Role, names};
-use crate::reference::domain::DeclaredBacking;
+use super::{Chain, ChainFile, Identity, LabelScope, MAX_LAYERS, Origin, RemoteFile, Role, names};
+use crate::reference::domain::{DeclaredBacking, Remote};
 use crate::reference::format::Format;
 use crate::reference::probe::{Backing, Header};
 use crate::reference::violation::FileViolation;
@@ -53,7 +54,9 @@ impl<'w, 'r> Walk<'w, 'r> {
                 header
             }
             // Nobody reads the header of a remote image, but its store may be a local file.
-            Place::Remote => {
+            Place::Remote(remote) => {
+                self.remote(layer, layer.role, remote);
+                self.note_unread(layer, remote);
                 if let Some(store) = store {
                     self.declared_store(layer, store, None, None)?;
                 }
@@ -148,15 +151,23 @@ impl<'w, 'r> Walk<'w, 'r> {
         image: &Path,
         backing: &Backing,
     ) -> Result<Layer<'a>, ChainError> {
-        // Unlike a data file's name, QEMU itself interprets a backing name.
-        let path = names::resolve(image, &backing.name, false)?;
-        let format = backing
-            .format
-            .as_deref()
-            .map(|name| self.backing_format(image, name));
+        let (place, own_format) = match names::interpret(image, backing.name.bytes()) {
+            Reading::Local { path, format } => (Place::Local { path, block: false }, format),
+            Reading::Network(protocol) => {
+                let message = format!("backing image by {protocol} is not read");
+                self.note("access.network-image", image, message);
+                (Place::Remote(Remote::Other(protocol)), None)
+            }
+            Reading::Unknown(reason) => {
+                return Err(names::not_understood(image, &backing.name, reason));
+            }
+        };
+        // QEMU, too, prefers the header's extension.
+        let format = backing.format.as_deref().or(own_format.as_deref());
+        let format = format.map(|name| self.backing_format(image, name));
         Ok(Layer {
             role: Role::Backing,
-            place: Place::Local { path, block: false },
+            place,
             format,
             origin: Origin::Header,
             depth: layer.depth + 1,
@@ -172,6 +183,24 @@ impl<'w, 'r> Walk<'w, 'r> {
             self.note("header.backing-format-known", image, message);
             Format::Raw
         })
+    }
+
+    /// Adds what is no file of this host.
+    pub(super) fn remote(&mut self, layer: &Layer<'_>, role: Role, remote: &Remote) {
+        let (format, source) = if role == layer.role {
+            (layer.format.unwrap_or(Format::Raw), layer.origin)
+        } else {
+            (Format::Raw, Origin::Declared)
+        };
+        self.chain.remote.push(RemoteFile {
+            disk: self.how.disk.clone(),
+            role,
+            remote: remote.clone(),
+            format,
+            access: self.how.access(role),
+            depth: layer.depth,
+            source,
+        });
     }
 
     /// Follows a path once and asks the policy.
@@ -221,6 +250,16 @@ impl<'w, 'r> Walk<'w, 'r> {
         }
     }
 
+    /// What a declared remote image names is not known to anybody.
+    fn note_unread(&mut self, layer: &Layer<'_>, remote: &Remote) {
+        if layer.origin == Origin::Header || layer.format == Some(Format::Raw) {
+            return;
+        }
+        let disk = PathBuf::from(self.how.disk.clone().unwrap_or_default());
+        let message = format!("image by {remote} is not read, so what it names is not known");
+        self.note("access.network-image", &disk, message);
+    }
+
     fn note_header(&mut self, path: &Path, header: &Header) {
         let violations = header.violations.iter().map(|found| FileViolation {
             offset: Some(found.offset),
@@ -229,7 +268,7 @@ impl<'w, 'r> Walk<'w, 'r> {
         self.chain.violations.extend(violations);
     }
 
-    fn note(&mut self, requirement: &str, path: &Path, message: String) {
+    pub(super) fn note(&mut self, requirement: &str, path: &Path, message: String) {
         self.chain
             .violations
             .push(FileViolation::of_file(requirement, path, message));

@@ -1,14 +1,26 @@
 //! From a tree of elements to the domain's model.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 
 use super::error::{DomainError, DomainFault};
+use super::options;
 use super::tree::Element;
 use super::{
-    DataStore, DeclaredBacking, Disk, Domain, DomainLabel, Image, Location, Model, Source,
-    SourceLabel,
+    DataStore, DeclaredBacking, Disk, Domain, DomainLabel, Image, Location, Model, NbdServer,
+    Remote, Source, SourceLabel,
 };
 use crate::reference::format::Format;
+
+/// What a data store can't have; it is raw from its first byte to its last.
+const NOT_IN_A_STORE: [(&str, &str); 3] = [
+    ("dataStore", "a data store has no data store of its own"),
+    (
+        "backingStore",
+        "a data store has no backing store of its own",
+    ),
+    ("slices", "a data store has no slices"),
+];
 
 type Result<T> = std::result::Result<T, DomainError>;
 
@@ -16,17 +28,25 @@ pub(super) fn domain(root: &Element) -> Result<Domain> {
     if root.name != "domain" {
         return Err(root.error(DomainFault::NotADomain(root.name.clone())));
     }
-    let text = |name| root.child(name).map(|child| child.text().to_owned());
+    let text = |name| root.child(name).map(Element::text);
     let labels = root.children("seclabel").map(domain_label);
-    let disks = root
+    let mut disks: Vec<Disk> = Vec::new();
+    let mut targets = HashSet::new();
+    for element in root
         .children("devices")
         .flat_map(|devices| devices.children("disk"))
-        .map(disk);
+    {
+        let disk = disk(element)?;
+        if !targets.insert(disk.target.clone()) {
+            return Err(element.error(DomainFault::DuplicateTarget(disk.target)));
+        }
+        disks.push(disk);
+    }
     Ok(Domain {
         name: text("name").unwrap_or_default(),
         uuid: text("uuid").filter(|uuid| !uuid.is_empty()),
         seclabels: labels.collect::<Result<_>>()?,
-        disks: disks.collect::<Result<_>>()?,
+        disks,
     })
 }
 
@@ -40,7 +60,7 @@ fn domain_label(element: &Element) -> Result<DomainLabel> {
         other => return Err(unknown(element, "seclabel type", other)),
     };
     let relabel = yes_or_no(element, "relabel")?.unwrap_or(default);
-    let text = |name| element.child(name).map(|child| child.text().to_owned());
+    let text = |name| element.child(name).map(Element::text);
     Ok(DomainLabel {
         model: match model {
             // A refusal that names no driver is meant for all, a label can only be SELinux's.
@@ -79,7 +99,7 @@ fn source_labels(source: &Element) -> Result<Vec<SourceLabel>> {
 }
 
 fn source_label(element: &Element) -> Result<SourceLabel> {
-    let label = element.child("label").map(|child| child.text().to_owned());
+    let label = element.child("label").map(Element::text);
     Ok(SourceLabel {
         model: element.attribute("model").map_or(Model::Selinux, model_of),
         relabel: yes_or_no(element, "relabel")?.unwrap_or(true),
@@ -96,9 +116,8 @@ fn disk(element: &Element) -> Result<Disk> {
         .child("target")
         .and_then(|target| target.attribute("dev"));
     let target = target.ok_or_else(|| missing(element, "target device"))?;
-    let format = element
-        .child("driver")
-        .and_then(|driver| driver.attribute("type"));
+    let driver = element.child("driver");
+    let format = driver.and_then(|driver| driver.attribute("type"));
     // Nobody probes the top image: a guest could have written any header into a raw disk.
     let format = match format {
         Some(name) => parse_format(element, name)?,
@@ -111,6 +130,7 @@ fn disk(element: &Element) -> Result<Disk> {
         readonly: has("readonly"),
         shareable: has("shareable"),
         transient: has("transient"),
+        options: driver.map(options::read).transpose()?.unwrap_or_default(),
         image: image(element, format)?,
     })
 }
@@ -122,9 +142,11 @@ fn image(element: &Element, format: Format) -> Result<Image> {
     let data_store = source_element
         .and_then(|source| source.child("dataStore"))
         .or_else(|| element.child("dataStore"));
-    if data_store.is_some() && format != Format::Qcow2 {
+    if let Some(store) = data_store
+        && format != Format::Qcow2
+    {
         let message = "a data store needs a qcow2 image";
-        return Err(element.error(DomainFault::DataStore(message)));
+        return Err(store.error(DomainFault::DataStore(message)));
     }
     Ok(Image {
         format,
@@ -153,23 +175,21 @@ fn backing(element: &Element) -> Result<DeclaredBacking> {
 }
 
 fn parse_data_store(element: &Element) -> Result<DataStore> {
-    let fault = |message| element.error(DomainFault::DataStore(message));
-    let format = element
+    let fault = |place: &Element, message| Err(place.error(DomainFault::DataStore(message)));
+    let (format, name) = element
         .child("format")
-        .and_then(|format| format.attribute("type"));
-    if format.ok_or_else(|| missing(element, "format of a data store"))? != "raw" {
-        return Err(fault("a data store must be raw"));
+        .and_then(|format| Some((format, format.attribute("type")?)))
+        .ok_or_else(|| missing(element, "format of a data store"))?;
+    if name != "raw" {
+        return fault(format, "a data store must be raw");
     }
     let inner = element
         .child("source")
         .ok_or_else(|| missing(element, "source of a data store"))?;
-    let nested = |element: &Element| {
-        element.child("dataStore").is_some() || element.child("backingStore").is_some()
-    };
-    if nested(inner) || nested(element) {
-        return Err(fault(
-            "a data store has no data store or backing store of its own",
-        ));
+    for (name, message) in NOT_IN_A_STORE {
+        if let Some(place) = inner.child(name).or_else(|| element.child(name)) {
+            return fault(place, message);
+        }
     }
     let source = source(element, Some(inner))?;
     if source.location == Location::None {
@@ -188,10 +208,17 @@ fn source(owner: &Element, source: Option<&Element>) -> Result<Source> {
         },
         _ => Location::None,
     };
+    // A slice begins somewhere in the file, and so does the header in it.
+    if let Some(slices) = source.and_then(|source| source.child("slices")) {
+        return Err(slices.error(DomainFault::Unsupported("slices")));
+    }
     let location = match owner.attribute("type").unwrap_or("file") {
         "file" => local(attribute("file"), false),
         "block" => local(attribute("dev"), true),
-        "dir" | "network" | "volume" | "nvme" | "vhostuser" | "vhostvdpa" => Location::Remote,
+        "network" => Location::Remote(network(source)),
+        kind @ ("dir" | "volume" | "nvme" | "vhostuser" | "vhostvdpa") => {
+            Location::Remote(Remote::Other(kind.to_owned()))
+        }
         other => return Err(unknown(owner, "source type", other)),
     };
     if let Location::Local { path, .. } = &location
@@ -205,6 +232,34 @@ fn source(owner: &Element, source: Option<&Element>) -> Result<Source> {
         location,
         seclabels: source.map(source_labels).transpose()?.unwrap_or_default(),
     })
+}
+
+/// What a network source is; of its protocols NBD is the one that is described further.
+fn network(source: Option<&Element>) -> Remote {
+    let attribute = |name| source.and_then(|source| source.attribute(name));
+    let protocol = attribute("protocol").unwrap_or("network");
+    let server = source.and_then(|source| nbd_server(source.child("host")?));
+    // Encryption needs credentials that stand elsewhere.
+    let plain = attribute("tls").is_none_or(|tls| tls == "no");
+    match server {
+        Some(server) if protocol == "nbd" && plain => Remote::Nbd {
+            server,
+            export: attribute("name").map(str::to_owned),
+        },
+        _ => Remote::Other(protocol.to_owned()),
+    }
+}
+
+fn nbd_server(host: &Element) -> Option<NbdServer> {
+    let attribute = |name| host.attribute(name).map(str::to_owned);
+    match host.attribute("transport").unwrap_or("tcp") {
+        "unix" => attribute("socket").map(|path| NbdServer::Unix { path }),
+        "tcp" => attribute("name").map(|host| NbdServer::Inet {
+            host,
+            port: attribute("port").unwrap_or_else(|| "10809".to_owned()),
+        }),
+        _ => None,
+    }
 }
 
 fn parse_format(element: &Element, name: &str) -> Result<Format> {

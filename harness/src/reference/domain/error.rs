@@ -44,6 +44,15 @@ pub enum DomainFault {
     /// A source has two labels for one driver.
     #[error("source has two seclabels for one driver")]
     DuplicateLabel,
+    /// Two disks have one target device.
+    #[error("two disks have the target {0:?}")]
+    DuplicateTarget(String),
+    /// An element that changes what is read, and that this system doesn't have.
+    #[error("<{0}> is not supported")]
+    Unsupported(&'static str),
+    /// A file's name can't stand in XML.
+    #[error("file name {0:?} can't stand in xml")]
+    Unwritable(String),
     /// A rule of libvirt's about data stores is broken.
     #[error("{0}")]
     DataStore(&'static str),
@@ -61,6 +70,9 @@ impl DomainFault {
             Self::Missing(_) => "missing-element",
             Self::Unknown { .. } => "unknown-value",
             Self::DuplicateLabel => "duplicate-seclabel",
+            Self::DuplicateTarget(_) => "duplicate-target",
+            Self::Unsupported(_) => "unsupported-element",
+            Self::Unwritable(_) => "unwritable-name",
             Self::DataStore(_) => "bad-data-store",
         }
     }

@@ -5,12 +5,17 @@
 //! `<dataStore>`, and `<seclabel>` at the domain and at every source.
 
 mod build;
+pub mod document;
 pub mod error;
+pub mod options;
 mod tree;
+mod write;
 
 use std::path::PathBuf;
 
+pub use document::{Document, Form};
 pub use error::{DomainError, DomainFault};
+pub use options::DriverOptions;
 
 use super::format::Format;
 
@@ -75,6 +80,8 @@ pub struct Disk {
     pub shareable: bool,
     /// `<transient/>`.
     pub transient: bool,
+    /// How the emulator is to access the files.
+    pub options: DriverOptions,
     /// The top image.
     pub image: Image,
 }
@@ -132,7 +139,47 @@ pub enum Location {
         block: bool,
     },
     /// Something without a path of its own, such as a network disk; nothing to label.
-    Remote,
+    Remote(Remote),
+}
+
+/// A source that is no file of this host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Remote {
+    /// An export of an NBD server.
+    Nbd {
+        /// Where the server listens.
+        server: NbdServer,
+        /// The export's name; absent for the default one.
+        export: Option<String>,
+    },
+    /// Anything else, by its protocol or kind of source, such as `https` or `volume`.
+    Other(String),
+}
+
+impl std::fmt::Display for Remote {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Nbd { .. } => out.write_str("nbd"),
+            Self::Other(kind) => out.write_str(kind),
+        }
+    }
+}
+
+/// Where an NBD server listens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NbdServer {
+    /// At a host and port.
+    Inet {
+        /// Name or address.
+        host: String,
+        /// The port; libvirt's default is 10809.
+        port: String,
+    },
+    /// At a socket of this host.
+    Unix {
+        /// The socket's path.
+        path: String,
+    },
 }
 
 impl Domain {

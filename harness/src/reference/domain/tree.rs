@@ -1,7 +1,8 @@
 //! A hardened reader of XML into a small tree.
 //!
 //! Domain XML comes from whoever manages the domain. Size and depth are limited, document types
-//! are refused, and the only entities are XML's own five and character references.
+//! are refused, and the only entities are XML's own five and character references. Comments and
+//! processing instructions are dropped, as libvirt does.
 
 use quick_xml::XmlVersion;
 use quick_xml::escape::resolve_predefined_entity;
@@ -16,15 +17,39 @@ const MAX_DEPTH: usize = 512;
 /// No element of libvirt's has as many.
 const MAX_ATTRIBUTES: usize = 256;
 
-/// An element with its attributes, its child elements and its text.
-#[derive(Debug, Default)]
+/// An element with its attributes and what stands in it.
+#[derive(Debug, Clone, Default)]
 pub(super) struct Element {
     pub(super) name: String,
-    attributes: Vec<(String, String)>,
-    pub(super) children: Vec<Element>,
-    text: String,
+    pub(super) attributes: Vec<(String, String)>,
+    pub(super) content: Vec<Node>,
+    /// Whether it was added from what headers say, so that the persistent form leaves it out.
+    pub(super) detected: bool,
     pub(super) line: usize,
     pub(super) column: usize,
+}
+
+/// What stands in an element.
+#[derive(Debug, Clone)]
+pub(super) enum Node {
+    Element(Element),
+    Text(String),
+}
+
+impl Node {
+    pub(super) fn element(&self) -> Option<&Element> {
+        match self {
+            Self::Element(element) => Some(element),
+            Self::Text(_) => None,
+        }
+    }
+
+    fn element_mut(&mut self) -> Option<&mut Element> {
+        match self {
+            Self::Element(element) => Some(element),
+            Self::Text(_) => None,
+        }
+    }
 }
 
 impl Element {
@@ -33,17 +58,40 @@ impl Element {
         found.map(|(_, value)| value.as_str())
     }
 
+    pub(super) fn elements(&self) -> impl Iterator<Item = &Element> {
+        self.content.iter().filter_map(Node::element)
+    }
+
     pub(super) fn child(&self, name: &str) -> Option<&Element> {
-        self.children.iter().find(|child| child.name == name)
+        self.elements().find(|child| child.name == name)
+    }
+
+    pub(super) fn child_mut(&mut self, name: &str) -> Option<&mut Element> {
+        let mut elements = self.content.iter_mut().filter_map(Node::element_mut);
+        elements.find(|child| child.name == name)
     }
 
     pub(super) fn children<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Element> {
-        self.children.iter().filter(move |child| child.name == name)
+        self.elements().filter(move |child| child.name == name)
     }
 
-    /// The text with surrounding white space removed.
-    pub(super) fn text(&self) -> &str {
-        self.text.trim()
+    pub(super) fn children_mut<'a>(
+        &'a mut self,
+        name: &'a str,
+    ) -> impl Iterator<Item = &'a mut Element> {
+        self.content
+            .iter_mut()
+            .filter_map(Node::element_mut)
+            .filter(move |child| child.name == name)
+    }
+
+    /// The element's own text with surrounding white space removed.
+    pub(super) fn text(&self) -> String {
+        let texts = self.content.iter().filter_map(|node| match node {
+            Node::Text(text) => Some(text.as_str()),
+            Node::Element(_) => None,
+        });
+        texts.collect::<String>().trim().to_owned()
     }
 
     pub(super) fn error(&self, fault: DomainFault) -> DomainError {
@@ -200,14 +248,17 @@ impl Builder<'_> {
             return;
         };
         match self.stack.last_mut() {
-            Some(parent) => parent.children.push(element),
+            Some(parent) => parent.content.push(Node::Element(element)),
             None => self.root = Some(element),
         }
     }
 
     fn text(&mut self, text: &str, at: usize) -> Result<(), DomainError> {
         match self.stack.last_mut() {
-            Some(element) => element.text.push_str(text),
+            Some(element) => match element.content.last_mut() {
+                Some(Node::Text(before)) => before.push_str(text),
+                _ => element.content.push(Node::Text(text.to_owned())),
+            },
             None if text.trim().is_empty() => {}
             None => {
                 return Err(locate(

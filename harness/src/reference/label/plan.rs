@@ -281,6 +281,13 @@ fn describe(domain: &Domain, file: &ChainFile) -> String {
         Role::Backing => "backing image",
         Role::BackingDataFile => "data file, as its backing image",
     };
+    let what = match &file.overridden {
+        Some(name) => format!(
+            "{what}, declared instead of {:?} in the header",
+            name.text()
+        ),
+        None => what.to_owned(),
+    };
     match (file.transient, file.shareable, file.access) {
         (true, ..) if file.role == Role::Top => {
             let overlay = format!("{}.TRANSIENT-{}", file.path.display(), domain.name);

@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::config::Owner;
 use super::plan::{Plan, PlanError, PlanRow};
 use crate::reference::chain::Role;
+use crate::reference::redact;
 use crate::reference::report::{ErrorReport, Report};
 
 /// A plan in the shape of `plan --json`.
@@ -34,6 +35,7 @@ impl From<&Result<Plan, PlanError>> for PlanReport {
         match result {
             Ok(plan) => Self {
                 files: plan.rows.iter().map(PlanFileReport::from).collect(),
+                remote: Vec::new(),
                 violations: plan.violations.clone(),
                 error: None,
             },
@@ -47,11 +49,11 @@ impl From<&PlanRow> for PlanFileReport {
         Self {
             disk: row.disk.clone(),
             role: row.role,
-            path: row.path.to_string_lossy().into_owned(),
+            path: redact::path(&row.path),
             owner: row.owner,
             label: row.label.clone(),
             restore: row.restore,
-            reason: row.reason.clone(),
+            reason: redact::line(&row.reason),
         }
     }
 }
@@ -60,8 +62,8 @@ impl From<&PlanError> for ErrorReport {
     fn from(error: &PlanError) -> Self {
         Self {
             class: error.class(),
-            message: error.to_string(),
-            path: error.path().map(|path| path.to_string_lossy().into_owned()),
+            message: redact::line(&error.to_string()),
+            path: error.path().map(redact::path),
             offset: None,
         }
     }

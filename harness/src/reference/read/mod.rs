@@ -81,6 +81,14 @@ fn fill(layers: &[Layer], offset: u64, buffer: &mut [u8]) -> Result<(), ReadErro
 
 /// Opens every image of a chain with its data file, top first.
 fn open(chain: &Chain) -> Result<Vec<Layer>, ReadError> {
+    // What it holds is unknown; zeros in its place would be wrong.
+    if let (false, Some(image)) = (chain.remote.is_empty(), chain.files.last()) {
+        return Err(ReadError::Unsupported {
+            path: image.path.clone(),
+            offset: 0,
+            feature: "backing image on the network",
+        });
+    }
     let mut layers: Vec<Layer> = Vec::new();
     for file in &chain.files {
         match (file.role, layers.last_mut()) {

@@ -1,0 +1,218 @@
+//! Block nodes, as QEMU's `-blockdev` and `blockdev-add` take them.
+//!
+//! Source: QEMU's QMP reference, `BlockdevOptions`.
+
+use serde::Serialize;
+
+use crate::reference::domain::options::Cache;
+use crate::reference::domain::{DriverOptions, NbdServer};
+
+/// A node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum Node {
+    /// A node that reaches the bytes of a file.
+    Protocol(ProtocolNode),
+    /// A node that reads an image's format.
+    Format(FormatNode),
+}
+
+impl Node {
+    /// The node's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Protocol(node) => &node.node_name,
+            Self::Format(node) => &node.node_name,
+        }
+    }
+}
+
+/// A node that reaches the bytes of a file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct ProtocolNode {
+    /// How and where.
+    #[serde(flatten)]
+    pub protocol: Protocol,
+    /// How requests are passed to the host.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub aio: Option<&'static str>,
+    /// Its name.
+    pub node_name: String,
+    /// Whether it can't be written; absent where the format node above decides.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub read_only: Option<bool>,
+    /// Whether it is opened for writing only when a node above wants that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub auto_read_only: Option<bool>,
+    /// What becomes of the guest's discards.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub discard: Option<&'static str>,
+    /// What becomes of written zeros.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detect_zeroes: Option<&'static str>,
+    /// How the host's page cache is used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache: Option<CacheOptions>,
+}
+
+impl ProtocolNode {
+    /// The node of a raw image or a data file: what happens to it is said here.
+    pub(super) fn topmost(protocol: Protocol, node_name: String, read_only: bool) -> Self {
+        Self {
+            protocol,
+            aio: None,
+            node_name,
+            read_only: Some(read_only),
+            auto_read_only: None,
+            discard: None,
+            detect_zeroes: None,
+            cache: None,
+        }
+    }
+
+    /// The same with the disk's options.
+    pub(super) fn with(self, options: DriverOptions) -> Self {
+        Self {
+            aio: options.io.filter(|_| self.protocol.is_local()),
+            discard: options.discard,
+            detect_zeroes: options.detect_zeroes,
+            cache: options.cache.map(Into::into),
+            ..self
+        }
+    }
+
+    /// The node below a format node, which may always discard what the format frees.
+    pub(super) fn below_format(
+        protocol: Protocol,
+        node_name: String,
+        options: DriverOptions,
+    ) -> Self {
+        let node = Self::topmost(protocol, node_name, false).with(options);
+        Self {
+            read_only: None,
+            auto_read_only: Some(true),
+            discard: Some("unmap"),
+            detect_zeroes: None,
+            ..node
+        }
+    }
+}
+
+/// How the bytes of a file are reached.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "driver", rename_all = "snake_case")]
+pub enum Protocol {
+    /// A regular file.
+    File {
+        /// Its path.
+        filename: String,
+    },
+    /// A block device.
+    HostDevice {
+        /// Its path.
+        filename: String,
+    },
+    /// An export of an NBD server.
+    Nbd {
+        /// Where the server listens.
+        server: Server,
+        /// The export's name.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        export: Option<String>,
+    },
+}
+
+impl Protocol {
+    fn is_local(&self) -> bool {
+        !matches!(self, Self::Nbd { .. })
+    }
+
+    /// The path of a file of this host.
+    #[must_use]
+    pub fn filename(&self) -> Option<&str> {
+        match self {
+            Self::File { filename } | Self::HostDevice { filename } => Some(filename),
+            Self::Nbd { .. } => None,
+        }
+    }
+}
+
+/// Where an NBD server listens.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "type", rename_all = "kebab-case")]
+pub enum Server {
+    /// At a host and port.
+    Inet {
+        /// Name or address.
+        host: String,
+        /// The port, a string to QEMU.
+        port: String,
+    },
+    /// At a socket of this host.
+    Unix {
+        /// The socket's path.
+        path: String,
+    },
+}
+
+impl From<&NbdServer> for Server {
+    fn from(server: &NbdServer) -> Self {
+        match server {
+            NbdServer::Inet { host, port } => Self::Inet {
+                host: host.clone(),
+                port: port.clone(),
+            },
+            NbdServer::Unix { path } => Self::Unix { path: path.clone() },
+        }
+    }
+}
+
+/// A node that reads an image's format.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct FormatNode {
+    /// Its name.
+    pub node_name: String,
+    /// Whether it can't be written.
+    pub read_only: bool,
+    /// What becomes of the guest's discards.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub discard: Option<&'static str>,
+    /// What becomes of written zeros.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detect_zeroes: Option<&'static str>,
+    /// How the host's page cache is used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache: Option<CacheOptions>,
+    /// The format's driver.
+    pub driver: &'static str,
+    /// Name of the data file's node, which goes before the name in the header.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub data_file: Option<String>,
+    /// Name of the node that holds the image.
+    pub file: String,
+    /// Name of the backing node; `Some(None)` is QEMU's `null`, none whatever the header says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub backing: Option<Option<String>>,
+}
+
+/// How the host's page cache is used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct CacheOptions {
+    /// Whether it is passed by.
+    pub direct: bool,
+    /// Whether the guest's flushes are ignored.
+    pub no_flush: bool,
+}
+
+impl From<Cache> for CacheOptions {
+    fn from(cache: Cache) -> Self {
+        Self {
+            direct: cache.direct,
+            no_flush: cache.no_flush,
+        }
+    }
+}
