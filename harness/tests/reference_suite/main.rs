@@ -5,6 +5,7 @@
     reason = "a test's helpers may panic as the test itself may"
 )]
 
+mod agreement;
 mod apply;
 mod chain;
 mod domain;
