@@ -14,4 +14,5 @@ mod plan;
 mod probe;
 mod qemu;
 mod read;
+mod reading;
 mod sample;
