@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use qconform::reference::format::Format;
 use qconform::reference::inspection::Inspection;
 use qconform::reference::probe::{Header, ProbeError, inspect, probe};
+use qconform_scenarios::suite::Suite;
 use rstest::rstest;
 
 use crate::sample::Sample;
@@ -108,6 +109,17 @@ fn a_header_that_qemu_refuses_has_a_class_and_an_offset(
     Sample::new().data_file("a").extension(DATA, b"b"), &["header.duplicate-extension"])]
 #[case::nul(Sample::new().data_file("a\0b"), &["header.nul-in-name"])]
 #[case::empty(Sample::new().data_file(""), &["header.empty-name"])]
+#[case::bitmaps_without_bit(
+    Sample::new().extension(BITMAPS, &[0; 24]), &["header.bitmaps-extension-without-bit"])]
+#[case::bit_without_bitmaps(Sample::new().autoclear(1), &["header.bitmaps-bit-without-extension"])]
+#[case::behind_the_end(Sample::new().patch(65_535, b"x"), &["header.data-after-end"])]
+#[case::behind_the_backing_name(
+    Sample::new().backing("base").patch(200, b"x"), &["header.data-after-end"])]
+#[case::version_3_fields(
+    u32_at(4, 2), &["header.version-3-fields", "header.data-after-end"])]
+#[case::snapshot_of_a_data_file(
+    u32_at(60, 1).patch(64, &327_680_u64.to_be_bytes()).data_file("d"),
+    &["header.snapshots-with-data-file", "header.snapshot-extra-data"])]
 #[case::hidden_extensions(
     Sample::new().data_file("a").patch(8, &[0, 0, 0, 0, 0, 0, 0, 4]).patch(16, &[0, 0, 0, 1]),
     &["header.backing-name-in-header", "header.nul-in-name", "header.empty-name", "header.data-file-bit-without-name"])]
@@ -122,6 +134,10 @@ fn an_oddity_that_qemu_accepts_is_a_violation(#[case] sample: Sample, #[case] ex
     found.sort_unstable();
     expected.sort_unstable();
     assert_eq!(found, expected);
+    let known = Suite::embedded().unwrap().requirements;
+    for id in found {
+        assert!(known.iter().any(|requirement| requirement.id == id), "{id}");
+    }
 }
 
 #[test]
