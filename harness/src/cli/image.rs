@@ -98,56 +98,82 @@ pub(super) fn inspect(args: &InspectArgs, out: &mut dyn Write) -> Result<Exit, F
 
 fn print_inspection(inspection: &Inspection, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "{}", printable(&inspection.path))?;
-    let mut line = |name: &str, value: &str| writeln!(out, "  {name:<16}{}", printable(value));
+    for (name, value) in lines(inspection) {
+        writeln!(out, "  {name:<16}{}", printable(&value))?;
+    }
+    Ok(())
+}
+
+/// What is worth a line for a person; `--json` has everything.
+fn lines(inspection: &Inspection) -> Vec<(&'static str, String)> {
+    let mut lines = Vec::new();
     if let Some(error) = &inspection.error {
-        let text = format!(
-            "{} at byte {}: {}",
-            error.class, error.offset, error.message
-        );
-        line("rejected", &text)?;
+        let at = format!("{} at byte {}", error.class, error.offset);
+        lines.push(("rejected", format!("{at}: {}", error.message)));
     }
     if let Some(format) = inspection.format {
-        let version = inspection
-            .version
-            .map_or_else(String::new, |v| format!(" version {v}"));
-        line("format", &format!("{format}{version}"))?;
+        let version = inspection.version;
+        let version = version.map_or_else(String::new, |version| format!(" version {version}"));
+        lines.push(("format", format!("{format}{version}")));
     }
     if let Some(size) = inspection.virtual_size {
-        line("virtual size", &format!("{size} bytes"))?;
+        lines.push(("virtual size", format!("{size} bytes")));
     }
     if let Some(bits) = inspection.cluster_bits {
-        line("cluster size", &format!("{} bytes", 1_u64 << bits))?;
+        lines.push(("cluster size", format!("{} bytes", 1_u64 << bits)));
     }
+    lines.extend(feature_lines(inspection));
+    lines.extend(name_lines(inspection));
+    if let Some(snapshots) = inspection.snapshots.as_ref().filter(|some| some.count > 0) {
+        lines.push(("snapshots", snapshots.count.to_string()));
+    }
+    if let Some(bitmaps) = &inspection.bitmaps {
+        lines.push(("bitmaps", bitmaps.count.to_string()));
+    }
+    for violation in &inspection.violations {
+        let at = format!("{} at byte {}", violation.requirement, violation.offset);
+        lines.push(("violation", format!("{at}: {}", violation.message)));
+    }
+    lines
+}
+
+fn feature_lines(inspection: &Inspection) -> Vec<(&'static str, String)> {
     let features = [
         ("incompatible", &inspection.incompatible),
         ("compatible", &inspection.compatible),
         ("autoclear", &inspection.autoclear),
     ];
+    let mut lines = Vec::new();
     for (name, bits) in features {
         if let Some(bits) = bits.as_ref().filter(|bits| !bits.is_empty()) {
-            line(name, &bits.join(", "))?;
+            lines.push((name, bits.join(", ")));
         }
     }
+    // What nearly every image has needs no line.
+    for (name, value, usual) in [
+        ("compression", inspection.compression, "deflate"),
+        ("encryption", inspection.encryption, "none"),
+    ] {
+        if let Some(value) = value.filter(|value| *value != usual) {
+            lines.push((name, value.to_owned()));
+        }
+    }
+    lines
+}
+
+fn name_lines(inspection: &Inspection) -> Vec<(&'static str, String)> {
+    let mut lines = Vec::new();
     if let Some(backing) = &inspection.backing {
         let format = backing.format.as_deref().unwrap_or("undeclared");
-        line(
-            "backing file",
-            &format!("{} (format {format})", backing.name),
-        )?;
+        let name = &backing.name.name;
+        lines.push(("backing file", format!("{name} (format {format})")));
     }
     if let Some(data_file) = &inspection.data_file {
         let name = data_file.name.as_deref().unwrap_or("not named");
         let raw = if data_file.raw { " (raw)" } else { "" };
-        line("data file", &format!("{name}{raw}"))?;
+        lines.push(("data file", format!("{name}{raw}")));
     }
-    for violation in &inspection.violations {
-        let text = format!(
-            "{} at byte {}: {}",
-            violation.requirement, violation.offset, violation.message
-        );
-        line("violation", &text)?;
-    }
-    Ok(())
+    lines
 }
 
 pub(super) fn chain(args: &ChainArgs, out: &mut dyn Write) -> Result<Exit, Failure> {

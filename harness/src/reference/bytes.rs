@@ -140,6 +140,26 @@ impl std::fmt::Debug for Window<'_> {
     }
 }
 
+/// The 16 bits at `offset`, zero where they would reach past the end.
+pub(crate) fn be_u16(bytes: &[u8], offset: usize) -> u16 {
+    u16::from_be_bytes(array(bytes, offset))
+}
+
+/// The 32 bits at `offset`, zero where they would reach past the end.
+pub(crate) fn be_u32(bytes: &[u8], offset: usize) -> u32 {
+    u32::from_be_bytes(array(bytes, offset))
+}
+
+/// The 64 bits at `offset`, zero where they would reach past the end.
+pub(crate) fn be_u64(bytes: &[u8], offset: usize) -> u64 {
+    u64::from_be_bytes(array(bytes, offset))
+}
+
+fn array<const N: usize>(bytes: &[u8], offset: usize) -> [u8; N] {
+    let found = bytes.get(offset..).and_then(|rest| rest.first_chunk());
+    found.copied().unwrap_or([0; N])
+}
+
 /// A file name exactly as it stands in an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Name {

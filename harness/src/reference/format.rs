@@ -21,12 +21,24 @@ pub enum Format {
 }
 
 const CHAINED: [&str; 3] = ["cow", "qed", "vmdk"];
-const PLAIN: [&str; 10] = [
-    "bochs", "cloop", "dir", "dmg", "fat", "iso", "ploop", "vdi", "vhd", "vpc",
+const PLAIN: [&str; 13] = [
+    "bochs",
+    "cloop",
+    "dir",
+    "dmg",
+    "fat",
+    "iso",
+    "luks",
+    "parallels",
+    "ploop",
+    "vdi",
+    "vhd",
+    "vhdx",
+    "vpc",
 ];
 
 impl Format {
-    /// The format of that name, as libvirt spells it in `<driver type=...>`.
+    /// The format of that name, as libvirt spells it in `<driver type=...>` or QEMU with `-f`.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
         match name {

@@ -4,16 +4,25 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::bytes::Name;
 use super::file::{OpenError, open_image};
 use super::format::Format;
-use super::probe::{self, Header, ProbeError, features};
+use super::layout;
+use super::probe::extensions::LuksArea;
+use super::probe::header::Fields;
+use super::probe::{self, Header, Opened, ProbeError, features};
 use super::violation::Violation;
 
-/// The header facts of one image, in the shape of `inspect --json`.
+mod facts;
+
+pub use facts::{
+    BackingFacts, BitmapFacts, BitmapsFacts, DataFileFacts, ExtensionFacts, FeatureNameFacts,
+    NameFacts, SnapshotFacts, SnapshotsFacts,
+};
+
+/// The facts of one image, in the shape of `inspect --json`.
 ///
-/// The facts of a rejected image are absent.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+/// The facts of a rejected image are absent, and so are those that its format doesn't have.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Inspection {
     /// The image as given, made valid UTF-8.
     pub path: String,
@@ -37,10 +46,28 @@ pub struct Inspection {
     pub compatible: Option<Vec<String>>,
     /// Names of the autoclear feature bits.
     pub autoclear: Option<Vec<String>>,
+    /// Width of a refcount in bits.
+    pub refcount_bits: Option<u32>,
+    /// `deflate` or `zstd`.
+    pub compression: Option<&'static str>,
+    /// `none`, `aes` or `luks`.
+    pub encryption: Option<&'static str>,
+    /// Where the LUKS header is.
+    pub luks: Option<LuksArea>,
     /// The backing image that the header names.
     pub backing: Option<BackingFacts>,
     /// The data file, exactly when the image uses one.
     pub data_file: Option<DataFileFacts>,
+    /// The name of a data file in an image that doesn't use one.
+    pub unused_data_file: Option<NameFacts>,
+    /// Internal snapshots.
+    pub snapshots: Option<SnapshotsFacts>,
+    /// Persistent bitmaps, unless there are none that count.
+    pub bitmaps: Option<BitmapsFacts>,
+    /// The feature name table.
+    pub feature_names: Option<Vec<FeatureNameFacts>>,
+    /// Every header extension, known or not.
+    pub extensions: Option<Vec<ExtensionFacts>>,
     /// What the specification forbids and QEMU accepts.
     pub violations: Vec<Violation>,
 }
@@ -54,28 +81,6 @@ pub struct Rejection {
     pub message: String,
     /// Where in the image, in bytes.
     pub offset: u64,
-}
-
-/// A backing image as a header names it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct BackingFacts {
-    /// Up to the first NUL, made valid UTF-8.
-    pub name: String,
-    /// The whole payload in hexadecimal.
-    pub name_hex: String,
-    /// The format that the header gives.
-    pub format: Option<String>,
-}
-
-/// A data file as a header describes it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct DataFileFacts {
-    /// Up to the first NUL, made valid UTF-8; absent where the header gives none.
-    pub name: Option<String>,
-    /// The whole payload in hexadecimal.
-    pub name_hex: Option<String>,
-    /// Whether it promises to hold exactly what the guest sees.
-    pub raw: bool,
 }
 
 /// A header couldn't be had from a path.
@@ -107,44 +112,70 @@ impl Inspection {
     ///
     /// [`OpenError`] where the file can't be read.
     pub fn of(path: &Path, format: Option<Format>) -> Result<Self, OpenError> {
-        match probe_path(path, format) {
-            Ok(header) => Ok(Self::accepted(path, header)),
-            Err(ProbeFailure::Probe(error)) => Ok(Self::rejected(path, error)),
-            Err(ProbeFailure::Open(error)) => Err(error),
-        }
+        let file = open_image(path)?;
+        let facts = match probe::inspect(&file, format) {
+            Ok(opened) => Self::accepted(opened),
+            Err(error) => Self::rejected(error),
+        };
+        Ok(Self {
+            path: path.to_string_lossy().into_owned(),
+            ..facts
+        })
     }
 
-    fn accepted(path: &Path, header: Header) -> Self {
-        let fields = header.fields;
-        let bits = |pick: fn(&probe::header::Fields) -> u64| fields.as_ref().map_or(0, pick);
-        Self {
+    fn accepted(opened: Opened) -> Self {
+        let common = Self {
             accepted: true,
-            format: Some(header.format),
-            version: fields.as_ref().map(|fields| fields.version),
-            virtual_size: header.virtual_size,
-            cluster_bits: fields.as_ref().map(|fields| fields.cluster_bits),
-            header_length: fields.as_ref().map(|fields| fields.header_length),
-            incompatible: Some(features::incompatible_names(bits(|fields| {
-                fields.incompatible
-            }))),
-            compatible: Some(features::compatible_names(bits(|fields| fields.compatible))),
-            autoclear: Some(features::autoclear_names(bits(|fields| fields.autoclear))),
-            backing: header.backing.map(|backing| BackingFacts {
-                name: backing.name.text(),
-                name_hex: backing.name.hex(),
-                format: backing.format,
-            }),
-            data_file: header.data_file.map(|data_file| DataFileFacts {
-                name: data_file.name.as_ref().map(Name::text),
-                name_hex: data_file.name.as_ref().map(Name::hex),
-                raw: data_file.raw,
-            }),
-            violations: header.violations,
-            ..Self::empty(path)
+            format: Some(opened.header.format),
+            virtual_size: opened.header.virtual_size,
+            ..Self::default()
+        };
+        match opened.header.fields.clone() {
+            // Formats without feature bits have none of them set.
+            None => Self {
+                incompatible: Some(Vec::new()),
+                compatible: Some(Vec::new()),
+                autoclear: Some(Vec::new()),
+                ..common
+            },
+            Some(fields) => common.with_fields(&fields).with_contents(&fields, opened),
         }
     }
 
-    fn rejected(path: &Path, error: ProbeError) -> Self {
+    fn with_fields(self, fields: &Fields) -> Self {
+        Self {
+            version: Some(fields.version),
+            cluster_bits: Some(fields.cluster_bits),
+            header_length: Some(fields.header_length),
+            incompatible: Some(features::incompatible_names(fields.incompatible)),
+            compatible: Some(features::compatible_names(fields.compatible)),
+            autoclear: Some(features::autoclear_names(fields.autoclear)),
+            refcount_bits: Some(1 << fields.refcount_order),
+            compression: Some(fields.compression.as_str()),
+            encryption: Some(encryption(fields.crypt_method)),
+            ..self
+        }
+    }
+
+    fn with_contents(self, fields: &Fields, opened: Opened) -> Self {
+        let header = opened.header;
+        Self {
+            luks: header.luks,
+            backing: header.backing.as_ref().map(BackingFacts::from),
+            data_file: header.data_file.as_ref().map(DataFileFacts::from),
+            unused_data_file: header.unused_data_file_name.as_ref().map(NameFacts::from),
+            snapshots: Some(SnapshotsFacts::new(fields, &opened.snapshots)),
+            bitmaps: header
+                .bitmaps
+                .map(|area| BitmapsFacts::new(area, &opened.bitmaps)),
+            feature_names: Some(opened.feature_names.iter().map(Into::into).collect()),
+            extensions: Some(header.extensions.iter().map(Into::into).collect()),
+            violations: header.violations,
+            ..self
+        }
+    }
+
+    fn rejected(error: ProbeError) -> Self {
         let error = Rejection {
             class: error.class.as_str(),
             message: error.message,
@@ -152,26 +183,15 @@ impl Inspection {
         };
         Self {
             error: Some(error),
-            ..Self::empty(path)
+            ..Self::default()
         }
     }
+}
 
-    fn empty(path: &Path) -> Self {
-        Self {
-            path: path.to_string_lossy().into_owned(),
-            accepted: false,
-            error: None,
-            format: None,
-            version: None,
-            virtual_size: None,
-            cluster_bits: None,
-            header_length: None,
-            incompatible: None,
-            compatible: None,
-            autoclear: None,
-            backing: None,
-            data_file: None,
-            violations: Vec::new(),
-        }
+fn encryption(method: u32) -> &'static str {
+    match method {
+        layout::CRYPT_AES => "aes",
+        layout::CRYPT_LUKS => "luks",
+        _ => "none",
     }
 }

@@ -41,6 +41,17 @@ pub const HEADER_LENGTH: u64 = 100;
 /// Offset of the compression type, 8 bits; it counts only in a header longer than this.
 pub const COMPRESSION_TYPE: u64 = 104;
 
+/// What a virtual size is counted in, and compressed clusters are, in bytes.
+pub const SECTOR: u64 = 512;
+/// Length of an entry of an L1, L2, refcount or bitmap table, in bytes.
+pub const TABLE_ENTRY: u64 = 8;
+/// Number of subclusters in a cluster.
+pub const SUBCLUSTERS: u64 = 32;
+/// The least size of a subcluster, in bytes.
+pub const MIN_SUBCLUSTER_SIZE: u64 = 512;
+/// The width of a refcount in version 2, as a binary logarithm of bits.
+pub const V2_REFCOUNT_ORDER: u32 = 4;
+
 /// Length of a version 2 header.
 pub const V2_HEADER_LENGTH: u32 = 72;
 /// Least length of a version 3 header.
@@ -59,6 +70,12 @@ pub const MAX_REFCOUNT_TABLE_BYTES: u64 = 8 << 20;
 pub const MAX_SNAPSHOTS: u64 = 65_536;
 /// The fixed part of an entry of the snapshot table, in bytes.
 pub const SNAPSHOT_ENTRY: u64 = 40;
+/// What an entry of the snapshot table or of the bitmap directory is padded to, in bytes.
+pub const ENTRY_ALIGNMENT: u64 = 8;
+/// The longest extra data of a snapshot, in bytes.
+pub const MAX_SNAPSHOT_EXTRA: u64 = 1024;
+/// The longest snapshot table, in bytes.
+pub const MAX_SNAPSHOT_TABLE: u64 = 64 << 20;
 /// The widest refcount, as a binary logarithm of bits.
 pub const MAX_REFCOUNT_ORDER: u32 = 6;
 /// The last byte that QEMU's block layer addresses, rounded down to its coarsest alignment.
@@ -103,6 +120,28 @@ pub const BITMAPS_PAYLOAD: u64 = 24;
 pub const MAX_BITMAPS: u32 = 65_535;
 /// The greatest bitmap directory that QEMU reads, in bytes.
 pub const MAX_BITMAP_DIRECTORY: u64 = 67_107_840;
+/// The fixed part of an entry of the bitmap directory, in bytes.
+pub const BITMAP_ENTRY: u64 = 24;
+/// The longest name of a bitmap, in bytes.
+pub const MAX_BITMAP_NAME: u64 = 1023;
+/// The most entries of a bitmap table.
+pub const MAX_BITMAP_TABLE: u64 = 0x0800_0000;
+/// The most bytes that the bits of one bitmap may take.
+pub const MAX_BITMAP_BYTES: u64 = 512 << 20;
+/// Granularities of bitmaps, as binary logarithms of bytes.
+pub const BITMAP_GRANULARITY: std::ops::RangeInclusive<u8> = 9..=31;
+/// The only type of a bitmap.
+pub const BITMAP_TYPE: u8 = 1;
+/// Flag of a bitmap: it wasn't stored properly, so its content means nothing.
+pub const BITMAP_IN_USE: u32 = 1 << 0;
+/// Flag of a bitmap: it records writes from the moment the image is opened.
+pub const BITMAP_AUTO: u32 = 1 << 1;
+/// Bits of a bitmap table's entry that are an offset.
+pub const BITMAP_OFFSET: u64 = 0x00ff_ffff_ffff_fe00;
+/// Bit 0 of a bitmap table's entry without an offset: a cluster of ones.
+pub const BITMAP_ONES: u64 = 1;
+/// Length of a feature's entry in the feature name table, in bytes.
+pub const FEATURE_NAME_ENTRY: u64 = 48;
 
 /// Encryption method: none.
 pub const CRYPT_NONE: u32 = 0;

@@ -135,7 +135,7 @@ fn header(image: &ImageAsk, dir: &Path) -> Result<Facts, Declined> {
         version: inspection.version,
         virtual_size: inspection.virtual_size,
         backing: inspection.backing.map(|backing| BackingFacts {
-            name: backing.name,
+            name: backing.name.name,
             format: backing.format,
         }),
         data_file: inspection.data_file.map(|data_file| DataFileFacts {

@@ -36,8 +36,19 @@ fn inspect_tells_the_facts_of_a_header() {
         "path": "f/top.qcow2", "accepted": true, "error": null, "format": "qcow2", "version": 3,
         "virtual_size": 32768, "cluster_bits": 12, "header_length": 112,
         "incompatible": ["data-file"], "compatible": [], "autoclear": [],
-        "backing": { "name": "base.qcow2", "name_hex": "626173652e71636f7732", "format": "qcow2" },
+        "refcount_bits": 16, "compression": "deflate", "encryption": "none", "luks": null,
+        "backing": {
+            "name": "base.qcow2", "name_hex": "626173652e71636f7732",
+            "format": "qcow2", "format_hex": "71636f7732",
+        },
         "data_file": { "name": "top.raw", "name_hex": "746f702e726177", "raw": false },
+        "unused_data_file": null,
+        "snapshots": { "count": 0, "offset": 0, "listed": [] }, "bitmaps": null,
+        "feature_names": [],
+        "extensions": [
+            { "type": "e2792aca", "offset": 112, "length": 5 },
+            { "type": "44415441", "offset": 128, "length": 7 },
+        ],
         "violations": [],
     });
     assert_eq!(

@@ -5,6 +5,7 @@
     reason = "a test's helpers may panic as the test itself may"
 )]
 
+mod agreement;
 mod apply;
 mod blockdev;
 mod chain;
@@ -17,4 +18,5 @@ mod plan;
 mod probe;
 mod qemu;
 mod read;
+mod reading;
 mod sample;

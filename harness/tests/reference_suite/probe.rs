@@ -3,7 +3,8 @@
 use proptest::prelude::*;
 use qconform::reference::format::Format;
 use qconform::reference::inspection::Inspection;
-use qconform::reference::probe::{Header, ProbeError, probe};
+use qconform::reference::probe::{Header, ProbeError, inspect, probe};
+use qconform_scenarios::suite::Suite;
 use rstest::rstest;
 
 use crate::sample::Sample;
@@ -14,6 +15,10 @@ const CRYPTO: u32 = 0x0537_BE77;
 
 fn probe_as_qcow2(bytes: &[u8]) -> Result<Header, ProbeError> {
     probe(&bytes, Some(Format::Qcow2))
+}
+
+fn inspect_as_qcow2(bytes: &[u8]) -> Result<Header, ProbeError> {
+    Ok(inspect(&bytes, Some(Format::Qcow2))?.header)
 }
 
 fn u32_at(offset: usize, value: u32) -> Sample {
@@ -49,36 +54,37 @@ fn u64_at(offset: usize, value: u64) -> Sample {
 #[case::crooked_snapshots(u64_at(64, 8), "bad-snapshot-table-offset", 64)]
 #[case::snapshot_with_much_extra_data(
     u32_at(60, 1).patch(64, &327_680_u64.to_be_bytes()).patch(327_716, &1025_u32.to_be_bytes()),
-    "bad-snapshot-table", 327_680)]
+    "snapshot-extra-data", 327_680)]
 #[case::second_snapshot_is_aligned(
     u32_at(60, 2)
         .patch(64, &327_680_u64.to_be_bytes())
         .patch(327_692, &1_u16.to_be_bytes())
         .patch(327_764, &1025_u32.to_be_bytes()),
-    "bad-snapshot-table", 327_728)]
+    "snapshot-extra-data", 327_728)]
 #[case::first_of_two_faults(
     u64_at(24, u64::MAX - 511).patch(116, &u32::MAX.to_be_bytes()), "extension-too-large", 112)]
 #[case::many_l1_entries(u32_at(36, 4_194_305), "l1-table-too-large", 36)]
 #[case::crooked_l1(u64_at(40, 8), "bad-l1-table-offset", 40)]
 #[case::l1_index_past_int(u64_at(24, (1 << 60) + (1 << 29)), "image-too-large", 24)]
 #[case::small_l1(u64_at(24, 1 << 40), "l1-table-too-small", 36)]
-#[case::wrapped_size(u64_at(24, u64::MAX - 511), "image-too-large", 24)]
+#[case::wrapped_size(u64_at(24, u64::MAX - 511), "disk-too-large", 24)]
 #[case::encryption_3(u32_at(32, 3), "unknown-encryption", 32)]
 #[case::extension_past_area(Sample::new().patch(112, &[0, 0, 0, 9, 0, 1, 0, 0]), "extension-too-large", 112)]
 #[case::end_past_area(Sample::new().patch(116, &u32::MAX.to_be_bytes()), "extension-too-large", 112)]
 #[case::long_backing_format(Sample::new().backing_format("0123456789abcdef"), "backing-format-too-long", 112)]
-#[case::crypto_without_luks(Sample::new().extension(CRYPTO, &[0; 16]), "bad-crypto-extension", 112)]
+#[case::crypto_without_luks(Sample::new().extension(CRYPTO, &[0; 16]), "unexpected-crypto-extension", 112)]
 #[case::short_crypto(u32_at(32, 2).extension(CRYPTO, &[0; 8]), "bad-crypto-extension", 112)]
-#[case::not_luks(u32_at(32, 2).extension(CRYPTO, &[0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0]), "bad-crypto-header", 65_536)]
+#[case::not_luks(u32_at(32, 2).extension(CRYPTO, &[0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0]), "not-luks", 65_536)]
 #[case::short_bitmaps(Sample::new().autoclear(1).extension(BITMAPS, &[0; 8]), "bad-bitmaps-extension", 112)]
-#[case::no_bitmaps(Sample::new().autoclear(1).extension(BITMAPS, &[0; 24]), "bad-bitmaps-extension", 112)]
+#[case::no_bitmaps(Sample::new().autoclear(1).extension(BITMAPS, &[0; 24]), "no-bitmaps", 112)]
+#[case::luks_without_extension(u32_at(32, 2), "missing-crypto-extension", 32)]
 #[case::long_backing_name(Sample::new().backing("x").patch(16, &1024_u32.to_be_bytes()), "backing-name-too-long", 16)]
 fn a_header_that_qemu_refuses_has_a_class_and_an_offset(
     #[case] sample: Sample,
     #[case] class: &str,
     #[case] offset: u64,
 ) {
-    let error = probe_as_qcow2(&sample.bytes()).unwrap_err();
+    let error = inspect_as_qcow2(&sample.bytes()).unwrap_err();
     assert_eq!(
         (error.class.as_str(), error.offset),
         (class, offset),
@@ -103,11 +109,22 @@ fn a_header_that_qemu_refuses_has_a_class_and_an_offset(
     Sample::new().data_file("a").extension(DATA, b"b"), &["header.duplicate-extension"])]
 #[case::nul(Sample::new().data_file("a\0b"), &["header.nul-in-name"])]
 #[case::empty(Sample::new().data_file(""), &["header.empty-name"])]
+#[case::bitmaps_without_bit(
+    Sample::new().extension(BITMAPS, &[0; 24]), &["header.bitmaps-extension-without-bit"])]
+#[case::bit_without_bitmaps(Sample::new().autoclear(1), &["header.bitmaps-bit-without-extension"])]
+#[case::behind_the_end(Sample::new().patch(65_535, b"x"), &["header.data-after-end"])]
+#[case::behind_the_backing_name(
+    Sample::new().backing("base").patch(200, b"x"), &["header.data-after-end"])]
+#[case::version_3_fields(
+    u32_at(4, 2), &["header.version-3-fields", "header.data-after-end"])]
+#[case::snapshot_of_a_data_file(
+    u32_at(60, 1).patch(64, &327_680_u64.to_be_bytes()).data_file("d"),
+    &["header.snapshots-with-data-file", "header.snapshot-extra-data"])]
 #[case::hidden_extensions(
     Sample::new().data_file("a").patch(8, &[0, 0, 0, 0, 0, 0, 0, 4]).patch(16, &[0, 0, 0, 1]),
     &["header.backing-name-in-header", "header.nul-in-name", "header.empty-name", "header.data-file-bit-without-name"])]
 fn an_oddity_that_qemu_accepts_is_a_violation(#[case] sample: Sample, #[case] expected: &[&str]) {
-    let header = probe_as_qcow2(&sample.bytes()).unwrap();
+    let header = inspect_as_qcow2(&sample.bytes()).unwrap();
     let mut found: Vec<_> = header
         .violations
         .iter()
@@ -117,6 +134,10 @@ fn an_oddity_that_qemu_accepts_is_a_violation(#[case] sample: Sample, #[case] ex
     found.sort_unstable();
     expected.sort_unstable();
     assert_eq!(found, expected);
+    let known = Suite::embedded().unwrap().requirements;
+    for id in found {
+        assert!(known.iter().any(|requirement| requirement.id == id), "{id}");
+    }
 }
 
 #[test]
@@ -178,16 +199,49 @@ fn a_truncated_file_reads_as_zeros_past_its_end() {
 #[case::qcow(b"QFI\xfb\0\0\0\x01", Format::Qcow)]
 #[case::qed(b"QED\0", Format::Chained("qed"))]
 #[case::vmdk(b"KDMV\x01\0\0\0", Format::Chained("vmdk"))]
-#[case::vmdk_as_text(b"# Disk DescriptorFile\n", Format::Chained("vmdk"))]
+#[case::old_vmdk(b"COWD\0\0\0\x01", Format::Chained("vmdk"))]
+#[case::vmdk_as_text(b"# Disk DescriptorFile\n \r\nversion=1\r\n", Format::Chained("vmdk"))]
+#[case::only_a_comment(b"# Disk DescriptorFile\nversion=4\n", Format::Raw)]
+#[case::vpc(b"conectix", Format::Plain("vpc"))]
+#[case::vhdx(b"vhdxfile", Format::Plain("vhdx"))]
+#[case::luks(b"LUKS\xba\xbe\0\x01", Format::Plain("luks"))]
+#[case::luks_2(b"LUKS\xba\xbe\0\x02", Format::Raw)]
+#[case::parallels(b"WithoutFreeSpace\x02\0\0\0", Format::Plain("parallels"))]
+#[case::parallels_3(b"WithoutFreeSpace\x03\0\0\0", Format::Raw)]
+#[case::ploop(b"WithouFreSpacExt\x03\0\0\0", Format::Plain("parallels"))]
+#[case::cloop(
+    b"#!/bin/sh\n#V2.0 Format\nmodprobe cloop file=$0 && mount -r -t iso9660 /dev/cloop $1\n",
+    Format::Plain("cloop")
+)]
 #[case::cow(b"OOOM", Format::Chained("cow"))]
 #[case::version_0(b"QFI\xfb\0\0\0\0", Format::Raw)]
 #[case::fourth_byte(b"QFI\0\0\0\0\x03", Format::Raw)]
 #[case::empty(b"", Format::Raw)]
 fn a_format_is_recognised_by_magic_and_version(#[case] start: &[u8], #[case] format: Format) {
     let mut bytes = Sample::new().version(2).bytes();
-    bytes.splice(..8, start.iter().copied());
+    bytes.resize(512, 0);
+    bytes.splice(..start.len().max(8), start.iter().copied());
     let header = probe(&bytes.as_slice(), None).unwrap();
     assert_eq!(header.format, format);
+}
+
+#[rstest]
+#[case::vdi(&[(64, &b"\x7f\x10\xda\xbe"[..])], "vdi")]
+#[case::iso(&[(32_769, &b"CD001"[..])], "iso")]
+#[case::bochs(
+    &[(0, &b"Bochs Virtual HD Image"[..]), (32, &b"Redolog"[..]), (48, &b"Growing"[..]), (64, &b"\0\0\x02\0"[..])],
+    "bochs")]
+#[case::another_bochs(
+    &[(0, &b"Bochs Virtual HD Image"[..]), (32, &b"Redolog"[..]), (48, &b"Undoable"[..]), (64, &b"\0\0\x02\0"[..])],
+    "raw")]
+#[case::late_bytes_of_vdi(&[(65, &b"\x7f\x10\xda\xbe"[..])], "raw")]
+fn a_format_is_recognised_further_in(#[case] parts: &[(usize, &[u8])], #[case] format: &str) {
+    let mut bytes = vec![0; 40_000];
+    for (offset, part) in parts {
+        bytes[*offset..offset + part.len()].copy_from_slice(part);
+    }
+    let header = probe(&bytes.as_slice(), None).unwrap();
+    assert_eq!(header.format.as_str(), format);
 }
 
 #[test]
@@ -223,8 +277,17 @@ fn an_inspection_has_exactly_the_documented_keys() {
         "incompatible": ["data-file"],
         "compatible": [],
         "autoclear": ["data-file-raw"],
+        "refcount_bits": 16,
+        "compression": "deflate",
+        "encryption": "none",
+        "luks": null,
         "backing": null,
         "data_file": {"name": "disk.raw", "name_hex": "6469736b2e726177", "raw": true},
+        "unused_data_file": null,
+        "snapshots": {"count": 0, "offset": 0, "listed": []},
+        "bitmaps": null,
+        "feature_names": [],
+        "extensions": [{"type": "44415441", "offset": 112, "length": 8}],
         "violations": [],
     });
     assert_eq!(json, expected);

@@ -139,9 +139,8 @@ fn a_read_may_start_and_end_within_clusters() {
 #[case::compressed_data_file(Sample::new().data_file("disk.raw"), 1 << 62, "corrupt")]
 #[case::unaligned(Sample::new(), COPIED | 512, "corrupt")]
 #[case::zero_in_version_2(Sample::new().version(2), 1, "corrupt")]
-#[case::compressed(Sample::new(), (1 << 62) | CLUSTER, "unsupported")]
+#[case::compressed_nothing(Sample::new(), (1 << 62) | CLUSTER, "corrupt")]
 #[case::encrypted(Sample::new().patch(32, &[0, 0, 0, 1]), 0, "unsupported")]
-#[case::extended(Sample::new().incompatible(16), 0, "unsupported")]
 #[case::no_data_file(Sample::new().data_file("gone"), 0, "missing-file")]
 fn what_cannot_be_read_has_a_class(
     #[case] sample: Sample,

@@ -1,79 +1,162 @@
 //! The header extension area (qcow2 specification, Header extensions).
+//!
+//! It starts behind the header and ends at the backing name, or at the end of the first
+//! cluster if there is none. An extension is
+//!
+//! | bytes | field |
+//! |---|---|
+//! | 0-3 | type |
+//! | 4-7 | length of the data |
+//! | 8.. | data, padded to a multiple of 8 bytes with anything |
+//!
+//! Type 0 ends the area; without it the area ends where it is full. Length and data must lie
+//! inside the area, those of type 0 too; padding need not. An area whose end lies in front of
+//! its start has no extensions. Of an extension that occurs twice the last one counts.
+//!
+//! | type | data |
+//! |---|---|
+//! | `e2792aca` | name of the backing image's format, 15 bytes at most |
+//! | `44415441` | name of the external data file |
+//! | `0537be77` | offset and length of the LUKS header, 64 bits each |
+//! | `23852875` | bitmaps: 32 bits count, 32 bits zero, 64 bits size of the directory in bytes, 64 bits its offset |
+//! | `6803f857` | names of feature bits, see [`super::features`] |
+//!
+//! Names have no terminator. Every other type is passed over.
 
 use super::error::RejectClass as Class;
 use super::header::Fields;
-use super::{ProbeError, Reader};
-use crate::reference::bytes::Name;
+use super::{Depth, ProbeError, Reader, luks};
+use crate::reference::bytes::{Name, Window};
 use crate::reference::layout;
-use crate::reference::violation::Violation;
 
-/// What the extension area says; of an extension that occurs twice, the last one counts.
+/// One extension as it stands in the area.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Extension {
+    /// Its type.
+    pub kind: u32,
+    /// Where its type and length stand in the image, in bytes; its data follows them.
+    pub offset: u64,
+    /// Length of its data in bytes.
+    pub length: u32,
+}
+
+/// Where the LUKS header of an encrypted image is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+pub struct LuksArea {
+    /// Offset in the image in bytes.
+    pub offset: u64,
+    /// Length in bytes.
+    pub length: u64,
+}
+
+/// What the bitmaps extension says, where its autoclear bit makes it count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BitmapsArea {
+    /// Number of bitmaps, 1 to 65535.
+    pub count: u32,
+    /// Offset of the directory in the image in bytes.
+    pub offset: u64,
+    /// Length of the directory in bytes.
+    pub size: u64,
+}
+
+/// What the extension area says.
 #[derive(Debug, Default)]
 pub(super) struct Extensions {
-    /// The backing format's name.
-    pub(super) backing_format: Option<Vec<u8>>,
+    /// All of them, in the order of the area, without the end marker.
+    pub(super) all: Vec<Extension>,
+    /// Where the end marker ends, if there is one.
+    pub(super) end: Option<u64>,
+    pub(super) backing_format: Option<Name>,
     /// The data file's name and where it stands.
     pub(super) data_file: Option<(Name, u64)>,
-    seen: Vec<u32>,
+    pub(super) luks: Option<LuksArea>,
+    pub(super) bitmaps: Option<BitmapsArea>,
+    /// Types that mean something, as bits of [`KNOWN`]: those found, and those found again.
+    seen: u8,
+    repeated: u8,
 }
 
-struct Extension {
-    kind: u32,
-    /// Where its eight bytes of type and length start.
-    start: u64,
-    length: u64,
-}
+const KNOWN: [u32; 5] = [
+    layout::EXT_BACKING_FORMAT,
+    layout::EXT_DATA_FILE,
+    layout::EXT_CRYPTO,
+    layout::EXT_FEATURE_NAMES,
+    layout::EXT_BITMAPS,
+];
 
 impl Extension {
-    fn payload(&self) -> u64 {
-        self.start + 8
+    /// Where its data starts in the image, in bytes.
+    #[must_use]
+    pub fn data(&self) -> u64 {
+        self.offset + 8
     }
 
-    fn refused(&self, class: Class, message: String) -> ProbeError {
-        ProbeError::new(class, self.start, message)
+    fn refused(&self, class: Class, message: impl Into<String>) -> ProbeError {
+        ProbeError::new(class, self.offset, message)
     }
 }
 
-/// Walks the area from the end of the header to the backing name or the end of the cluster.
+/// Goes through the area, one extension after the other.
+pub(super) struct Walk {
+    next: u64,
+    end: u64,
+}
+
+impl Walk {
+    pub(super) fn new(fields: &Fields) -> Self {
+        Self {
+            next: u64::from(fields.header_length),
+            end: fields.extensions_end(),
+        }
+    }
+
+    /// The next extension, the end marker included; `None` where the area is full.
+    pub(super) fn next(
+        &mut self,
+        window: &mut Window<'_>,
+    ) -> Result<Option<Extension>, ProbeError> {
+        let (offset, end) = (self.next, self.end);
+        if offset >= end {
+            return Ok(None);
+        }
+        // The type and length may themselves cross the end of the area, and of the cluster.
+        if end - offset < 8 {
+            let message = "header extension crosses the end of its area";
+            return Err(ProbeError::new(Class::ExtensionTooLarge, offset, message));
+        }
+        let kind = window.u32(offset)?;
+        let length = window.u32(offset + 4)?;
+        if u64::from(length) > end - offset - 8 {
+            let message = format!("header extension {kind:#010x} of {length} bytes is too large");
+            return Err(ProbeError::new(Class::ExtensionTooLarge, offset, message));
+        }
+        self.next = offset + 8 + u64::from(length).next_multiple_of(8);
+        Ok(Some(Extension {
+            kind,
+            offset,
+            length,
+        }))
+    }
+}
+
+/// Reads the whole area.
 pub(super) fn read(reader: &mut Reader<'_>, fields: &Fields) -> Result<Extensions, ProbeError> {
     let mut found = Extensions::default();
-    let end = fields.extensions_end();
-    let mut offset = u64::from(fields.header_length);
-    if end < offset {
-        reader.violation(
-            "header.backing-name-in-header",
-            "backing name starts inside the header, which hides every extension",
-            layout::BACKING_OFFSET,
-        );
-    }
-    while offset < end {
-        let extension = next(reader, offset, end)?;
+    let mut walk = Walk::new(fields);
+    while let Some(extension) = walk.next(&mut reader.window)? {
         if extension.kind == layout::EXT_END {
+            found.end = Some(walk.next);
             break;
         }
-        found.take(reader, fields, &extension)?;
-        offset = extension.payload() + extension.length.next_multiple_of(8);
+        found.take(reader, fields, extension)?;
+    }
+    if fields.crypt_method == layout::CRYPT_LUKS && found.luks.is_none() {
+        let message = "luks encryption without its header extension";
+        let at = layout::CRYPT_METHOD;
+        return Err(ProbeError::new(Class::MissingCryptoExtension, at, message));
     }
     Ok(found)
-}
-
-fn next(reader: &mut Reader<'_>, start: u64, end: u64) -> Result<Extension, ProbeError> {
-    // The type and length may themselves cross the end of the area, and of the cluster.
-    if end - start < 8 {
-        let message = "header extension crosses the end of its area";
-        return Err(ProbeError::new(Class::ExtensionTooLarge, start, message));
-    }
-    let kind = reader.window.u32(start)?;
-    let length = u64::from(reader.window.u32(start + 4)?);
-    if length > end - start - 8 {
-        let message = format!("header extension {kind:#010x} of {length} bytes is too large");
-        return Err(ProbeError::new(Class::ExtensionTooLarge, start, message));
-    }
-    Ok(Extension {
-        kind,
-        start,
-        length,
-    })
 }
 
 impl Extensions {
@@ -81,127 +164,120 @@ impl Extensions {
         &mut self,
         reader: &mut Reader<'_>,
         fields: &Fields,
-        extension: &Extension,
+        extension: Extension,
     ) -> Result<(), ProbeError> {
         match extension.kind {
             layout::EXT_BACKING_FORMAT => {
-                self.backing_format = Some(backing_format(reader, extension)?);
+                self.backing_format = Some(backing_format(reader, &extension)?);
             }
             layout::EXT_DATA_FILE => {
-                let raw = reader
-                    .window
-                    .slice(extension.payload(), extension.length)?
-                    .to_vec();
-                self.data_file = Some((Name { raw }, extension.payload()));
+                let name = reader.name(extension.data(), u64::from(extension.length))?;
+                self.data_file = Some((name, extension.data()));
             }
-            layout::EXT_CRYPTO => check_crypto(reader, fields, extension)?,
-            layout::EXT_BITMAPS => check_bitmaps(reader, fields, extension)?,
-            layout::EXT_FEATURE_NAMES => {}
-            // Unknown extensions may repeat: what one means is unknown too.
-            _ => return Ok(()),
+            layout::EXT_CRYPTO => {
+                let area = crypto(reader, fields, &extension)?;
+                if reader.depth == Depth::Open {
+                    luks::check(reader.source, area)?;
+                }
+                self.luks = Some(area);
+            }
+            layout::EXT_BITMAPS => self.bitmaps = bitmaps(reader, fields, &extension)?,
+            _ => {}
         }
-        self.note_duplicate(reader, extension);
+        self.all.push(extension);
+        self.note_repeated(reader, &extension);
         Ok(())
     }
 
-    fn note_duplicate(&mut self, reader: &mut Reader<'_>, extension: &Extension) {
-        if self.seen.contains(&extension.kind) {
+    /// Notes the first repetition of a type; unknown types may repeat.
+    fn note_repeated(&mut self, reader: &mut Reader<'_>, extension: &Extension) {
+        let Some(index) = KNOWN.iter().position(|kind| *kind == extension.kind) else {
+            return;
+        };
+        let bit = 1 << index;
+        if self.seen & bit != 0 && self.repeated & bit == 0 {
             let message = format!("header extension {:#010x} occurs again", extension.kind);
-            reader.violation("header.duplicate-extension", message, extension.start);
-        } else {
-            self.seen.push(extension.kind);
+            reader.violation("header.duplicate-extension", message, extension.offset);
+            self.repeated |= bit;
         }
-    }
-
-    pub(super) fn has_crypto(&self) -> bool {
-        self.seen.contains(&layout::EXT_CRYPTO)
+        self.seen |= bit;
     }
 }
 
-fn backing_format(reader: &mut Reader<'_>, extension: &Extension) -> Result<Vec<u8>, ProbeError> {
-    if extension.length > layout::MAX_BACKING_FORMAT {
-        let message = format!("backing format name of {} bytes", extension.length);
+fn backing_format(reader: &mut Reader<'_>, extension: &Extension) -> Result<Name, ProbeError> {
+    let length = u64::from(extension.length);
+    if length > layout::MAX_BACKING_FORMAT {
+        let message = format!("backing format name of {length} bytes");
         return Err(extension.refused(Class::BackingFormatTooLong, message));
     }
-    Ok(reader
-        .window
-        .slice(extension.payload(), extension.length)?
-        .to_vec())
+    Ok(reader.name(extension.data(), length)?)
 }
 
-fn check_crypto(
+fn crypto(
     reader: &mut Reader<'_>,
     fields: &Fields,
     extension: &Extension,
-) -> Result<(), ProbeError> {
-    let refuse = |message: String| Err(extension.refused(Class::BadCryptoExtension, message));
+) -> Result<LuksArea, ProbeError> {
     if fields.crypt_method != layout::CRYPT_LUKS {
-        return refuse("encryption extension without luks encryption".to_owned());
+        let message = "encryption extension without luks encryption";
+        return Err(extension.refused(Class::UnexpectedCryptoExtension, message));
     }
-    if extension.length != layout::CRYPTO_PAYLOAD {
-        return refuse(format!(
-            "encryption extension of {} bytes",
-            extension.length
-        ));
+    if u64::from(extension.length) != layout::CRYPTO_PAYLOAD {
+        let message = format!("encryption extension of {} bytes", extension.length);
+        return Err(extension.refused(Class::BadCryptoExtension, message));
     }
-    let offset = reader.window.u64(extension.payload())?;
-    let length = reader.window.u64(extension.payload() + 8)?;
+    let offset = reader.window.u64(extension.data())?;
+    let length = reader.window.u64(extension.data() + 8)?;
     if !offset.is_multiple_of(fields.cluster_size()) {
-        return refuse(format!("encryption header at byte {offset} is not aligned"));
+        let message = format!("luks header at byte {offset} is not aligned");
+        return Err(extension.refused(Class::BadCryptoOffset, message));
     }
-    super::crypto::check(reader, offset, length)
+    Ok(LuksArea { offset, length })
 }
 
-fn check_bitmaps(
+fn bitmaps(
     reader: &mut Reader<'_>,
     fields: &Fields,
     extension: &Extension,
-) -> Result<(), ProbeError> {
-    let refuse = |message: String| Err(extension.refused(Class::BadBitmapsExtension, message));
-    if extension.length != layout::BITMAPS_PAYLOAD {
-        return refuse(format!("bitmaps extension of {} bytes", extension.length));
+) -> Result<Option<BitmapsArea>, ProbeError> {
+    let refuse = |class, message: String| Err(extension.refused(class, message));
+    if u64::from(extension.length) != layout::BITMAPS_PAYLOAD {
+        let message = format!("bitmaps extension of {} bytes", extension.length);
+        return refuse(Class::BadBitmapsExtension, message);
     }
     if fields.autoclear & layout::BITMAPS == 0 {
         reader.violation(
             "header.bitmaps-extension-without-bit",
             "bitmaps extension without its autoclear bit",
-            extension.start,
+            extension.offset,
         );
-        return Ok(());
+        return Ok(None);
     }
-    let count = reader.window.u32(extension.payload())?;
-    let reserved = reader.window.u32(extension.payload() + 4)?;
-    let size = reader.window.u64(extension.payload() + 8)?;
-    let offset = reader.window.u64(extension.payload() + 16)?;
+    let count = reader.window.u32(extension.data())?;
+    let reserved = reader.window.u32(extension.data() + 4)?;
+    let size = reader.window.u64(extension.data() + 8)?;
+    let offset = reader.window.u64(extension.data() + 16)?;
     if reserved != 0 {
-        return refuse(format!(
-            "bitmaps extension's reserved field is {reserved:#x}"
-        ));
+        let message = format!("bitmaps extension's reserved field is {reserved:#x}");
+        return refuse(Class::BitmapsReserved, message);
     }
-    if count == 0 || count > layout::MAX_BITMAPS {
-        return refuse(format!("{count} bitmaps"));
+    if count > layout::MAX_BITMAPS {
+        return refuse(Class::TooManyBitmaps, format!("{count} bitmaps"));
+    }
+    if count == 0 {
+        return refuse(Class::NoBitmaps, "no bitmaps".to_owned());
     }
     if !offset.is_multiple_of(fields.cluster_size()) {
-        return refuse(format!("bitmap directory at byte {offset} is not aligned"));
+        let message = format!("bitmap directory at byte {offset} is not aligned");
+        return refuse(Class::BadBitmapDirectoryOffset, message);
     }
     if size > layout::MAX_BITMAP_DIRECTORY {
-        return refuse(format!("bitmap directory of {size} bytes"));
+        let message = format!("bitmap directory of {size} bytes");
+        return refuse(Class::BitmapDirectoryTooLarge, message);
     }
-    Ok(())
-}
-
-impl Reader<'_> {
-    pub(super) fn violation(
-        &mut self,
-        requirement: &'static str,
-        message: impl Into<String>,
-        offset: u64,
-    ) {
-        let message = message.into();
-        self.violations.push(Violation {
-            requirement,
-            message,
-            offset,
-        });
-    }
+    Ok(Some(BitmapsArea {
+        count,
+        offset,
+        size,
+    }))
 }

@@ -1,5 +1,15 @@
-//! Names of feature bits.
+//! Names of feature bits (qcow2 specification, Feature name table).
+//!
+//! The table in the header extensions has entries of 48 bytes: 8 bits kind (0 incompatible,
+//! 1 compatible, 2 autoclear), 8 bits number of the bit, 46 bytes name, padded with zeros. It
+//! names bits for messages; what a bit does is never learnt from it.
 
+use std::io;
+
+use super::ProbeError;
+use super::extensions::{Extension, Walk};
+use super::header::Fields;
+use crate::reference::bytes::{Name, Window};
 use crate::reference::layout;
 
 const INCOMPATIBLE: [(u64, &str); 5] = [
@@ -14,6 +24,17 @@ const AUTOCLEAR: [(u64, &str); 2] = [
     (layout::BITMAPS, "bitmaps"),
     (layout::DATA_FILE_RAW, "data-file-raw"),
 ];
+
+/// One name of the table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FeatureName {
+    /// 0 incompatible, 1 compatible, 2 autoclear; anything else as it stands.
+    pub kind: u8,
+    /// Number of the bit, as it stands.
+    pub bit: u8,
+    /// The name with its padding.
+    pub name: Name,
+}
 
 /// The incompatible bits that nobody knows; an image with one must not be opened.
 pub(super) fn unknown_incompatible(bits: u64) -> u64 {
@@ -49,6 +70,61 @@ fn names(known: &[(u64, &str)], bits: u64) -> Vec<String> {
         .filter(|number| bits >> number & 1 == 1)
         .map(name)
         .collect()
+}
+
+/// The table of an extension, up to its first entry without a name.
+pub(super) fn table(
+    window: &mut Window<'_>,
+    extension: &Extension,
+) -> io::Result<Vec<FeatureName>> {
+    let end = extension.data() + u64::from(extension.length);
+    let mut offset = extension.data();
+    let mut names = Vec::new();
+    while offset + layout::FEATURE_NAME_ENTRY <= end {
+        let entry = window.slice(offset, layout::FEATURE_NAME_ENTRY)?;
+        let &[kind, bit, ref name @ ..] = entry else {
+            break;
+        };
+        if name.first().is_none_or(|first| *first == 0) {
+            break;
+        }
+        let name = Name { raw: name.to_vec() };
+        names.push(FeatureName { kind, bit, name });
+        offset += layout::FEATURE_NAME_ENTRY;
+    }
+    Ok(names)
+}
+
+/// Unknown incompatible bits in words: the image's own names where it has some.
+pub(super) fn describe_unknown(
+    window: &mut Window<'_>,
+    fields: &Fields,
+    bits: u64,
+) -> Result<String, ProbeError> {
+    let mut table_names = Vec::new();
+    let mut walk = Walk::new(fields);
+    // Whatever else is wrong with the area, the unknown bit comes first.
+    while let Ok(Some(extension)) = walk.next(window) {
+        match extension.kind {
+            layout::EXT_END => break,
+            layout::EXT_FEATURE_NAMES => table_names = table(window, &extension)?,
+            _ => {}
+        }
+    }
+    let describe = |number: u32| {
+        let named = table_names
+            .iter()
+            .find(|entry| entry.kind == 0 && u32::from(entry.bit) == number);
+        named.map_or_else(
+            || format!("bit {number}"),
+            |entry| format!("bit {number} ({:?})", entry.name.text()),
+        )
+    };
+    let unknown: Vec<String> = (0..64)
+        .filter(|number| bits >> number & 1 == 1)
+        .map(describe)
+        .collect();
+    Ok(unknown.join(", "))
 }
 
 #[cfg(test)]

@@ -1,15 +1,29 @@
-//! Recognises an image's format and reads its header.
+//! Recognises an image's format and reads its header: qcow2 from its first byte to everything
+//! that is read before a guest sees its disk.
 //!
-//! What is accepted is what `qemu-img info -f qcow2` accepts, as far as the first cluster
-//! and the snapshot table decide it; bitmaps aren't read. Of the first cluster only what the
-//! header needs is read.
+//! A qcow2 image begins with a [`header`] of fixed fields. Behind it stand
+//! [`extensions`], behind these the name of the backing image, all inside the first cluster.
+//! The header says where the [`tables`] of the mapping are, the [`snapshots`], and by way of
+//! extensions the [`bitmaps`] and the [`luks`] header. Numbers are big endian, offsets count
+//! from the start of the image in bytes, what lies past the end of the file is zeros.
+//!
+//! There are two depths. [`probe`] reads the first cluster only, usually with one system call:
+//! what a chain needs. [`inspect`] also reads what QEMU reads when it opens an image, and
+//! accepts and rejects exactly as `qemu-img info -f qcow2` does, for the first reason that
+//! QEMU finds. Neither allocates memory because a length in an image says so.
 
-mod crypto;
+pub mod bitmaps;
 pub mod error;
-mod extensions;
+pub mod extensions;
 pub mod features;
 pub mod header;
-mod snapshots;
+pub mod luks;
+mod oddities;
+pub mod recognise;
+pub mod snapshots;
+pub mod tables;
+
+use std::io;
 
 pub use error::{ProbeError, RejectClass};
 
@@ -17,11 +31,17 @@ use super::bytes::{Name, ReadAt, Window};
 use super::format::Format;
 use super::layout;
 use super::violation::Violation;
-use extensions::Extensions;
+use bitmaps::Bitmap;
+use extensions::{BitmapsArea, Extension, Extensions, LuksArea};
+use features::FeatureName;
 use header::Fields;
+use snapshots::Snapshot;
 
 /// How much is read first; nearly every header fits.
 const FIRST_READ: usize = 4096;
+
+/// How many snapshots and bitmaps are listed; all of them are checked and counted.
+pub const LISTED_MAX: usize = 256;
 
 /// The facts in an image's header.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,6 +60,12 @@ pub struct Header {
     pub data_file: Option<DataFile>,
     /// A data file's name in an image that doesn't use one.
     pub unused_data_file_name: Option<Name>,
+    /// Where the LUKS header is.
+    pub luks: Option<LuksArea>,
+    /// Where the persistent bitmaps are, if there are any that count.
+    pub bitmaps: Option<BitmapsArea>,
+    /// Every extension, known or not, in the order of the header.
+    pub extensions: Vec<Extension>,
     /// What the specification forbids and QEMU accepts.
     pub violations: Vec<Violation>,
 }
@@ -49,8 +75,10 @@ pub struct Header {
 pub struct Backing {
     /// Its name, never empty.
     pub name: Name,
-    /// Its format, if the header says so.
+    /// Its format up to the first NUL, made valid UTF-8, if the header says so.
     pub format: Option<String>,
+    /// The same as it stands in the image.
+    pub format_name: Option<Name>,
 }
 
 /// An external data file as a header describes it.
@@ -62,126 +90,107 @@ pub struct DataFile {
     pub raw: bool,
 }
 
-/// What a probe carries from one part of the header to the next.
+/// An image as far as opening it reads it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Opened {
+    /// The header.
+    pub header: Header,
+    /// The feature name table.
+    pub feature_names: Vec<FeatureName>,
+    /// The first [`LISTED_MAX`] internal snapshots.
+    pub snapshots: Vec<Snapshot>,
+    /// The first [`LISTED_MAX`] persistent bitmaps.
+    pub bitmaps: Vec<Bitmap>,
+}
+
+/// How much of an image is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Depth {
+    /// The first cluster.
+    Header,
+    /// What QEMU reads at open.
+    Open,
+}
+
+/// What is carried from one part of the image to the next.
 struct Reader<'a> {
     source: &'a dyn ReadAt,
     window: Window<'a>,
+    depth: Depth,
     violations: Vec<Violation>,
 }
 
-/// Reads the header of an image.
+/// Reads the header of an image, and nothing past its first cluster.
 ///
-/// Without a declared format, an image with the QCOW magic is qcow2 from version 2 on and qcow
-/// if version 1; everything else is raw.
+/// Without a declared format it is recognised by how the image begins, see [`recognise`].
+///
+/// # Errors
+///
+/// [`ProbeError`] where QEMU would refuse to open the image as that format because of its
+/// first cluster.
+pub fn probe(source: &impl ReadAt, format: Option<Format>) -> Result<Header, ProbeError> {
+    Ok(read(source, format, Depth::Header)?.header)
+}
+
+/// Reads an image as far as QEMU does at open, so that it is accepted or rejected as
+/// `qemu-img info` would.
 ///
 /// # Errors
 ///
 /// [`ProbeError`] where QEMU would refuse to open the image as that format.
-pub fn probe(source: &impl ReadAt, format: Option<Format>) -> Result<Header, ProbeError> {
-    let cap = usize::try_from(layout::MAX_CLUSTER_SIZE).unwrap_or(usize::MAX);
-    let first = if format.is_none_or(|format| format == Format::Qcow2) {
-        FIRST_READ
-    } else {
-        0
+pub fn inspect(source: &impl ReadAt, format: Option<Format>) -> Result<Opened, ProbeError> {
+    read(source, format, Depth::Open)
+}
+
+fn read(source: &dyn ReadAt, format: Option<Format>, depth: Depth) -> Result<Opened, ProbeError> {
+    let first = match format {
+        None | Some(Format::Qcow2) => FIRST_READ,
+        // Of other formats not a byte is read.
+        Some(_) => 0,
     };
+    let cap = layout::MAX_CLUSTER_SIZE as usize;
     let mut reader = Reader {
         source,
         window: Window::new(source, first, cap)?,
+        depth,
         violations: Vec::new(),
     };
     let format = match format {
         Some(format) => format,
-        None => recognise(&mut reader.window)?,
+        None => recognise::format(&mut reader.window, source)?,
     };
-    match format {
-        Format::Qcow2 => probe_qcow2(reader),
-        other => probe_unstructured(source, other),
-    }
-}
-
-/// How other formats that can name a backing image begin. A file that begins so is no raw
-/// leaf of a chain, although nothing more of it is read.
-const CHAINED: [(&[u8], &str); 4] = [
-    (b"QED\0", "qed"),
-    (b"KDMV", "vmdk"),
-    (b"# Disk DescriptorFile", "vmdk"),
-    (b"OOOM", "cow"),
-];
-
-fn recognise(window: &mut Window<'_>) -> Result<Format, ProbeError> {
-    if window.slice(0, 4)? != layout::MAGIC {
-        for (magic, name) in CHAINED {
-            if window.slice(0, magic.len() as u64)? == magic {
-                return Ok(Format::Chained(name));
-            }
-        }
-        return Ok(Format::Raw);
-    }
-    Ok(match window.u32(layout::VERSION)? {
-        0 => Format::Raw,
-        1 => Format::Qcow,
-        _ => Format::Qcow2,
-    })
-}
-
-fn probe_unstructured(source: &dyn ReadAt, format: Format) -> Result<Header, ProbeError> {
-    let virtual_size = match format {
-        Format::Raw => source.length()?.checked_next_multiple_of(512),
-        _ => None,
+    let header = match format {
+        Format::Qcow2 => return read_qcow2(reader),
+        Format::Raw => Header {
+            virtual_size: source.length()?.checked_next_multiple_of(layout::SECTOR),
+            ..Header::without_facts(format)
+        },
+        _ => Header::without_facts(format),
     };
-    Ok(Header {
-        format,
-        virtual_size,
-        fields: None,
-        backing: None,
-        data_file: None,
-        unused_data_file_name: None,
-        violations: Vec::new(),
-    })
+    Ok(Opened::from(header))
 }
 
-fn probe_qcow2(mut reader: Reader<'_>) -> Result<Header, ProbeError> {
+fn read_qcow2(mut reader: Reader<'_>) -> Result<Opened, ProbeError> {
+    let reader = &mut reader;
     let fields = header::read(&mut reader.window)?;
-    if !fields.header_length.is_multiple_of(8) {
-        let message = format!(
-            "header length {} is not a multiple of 8",
-            fields.header_length
-        );
-        reader.violation(
-            "header.length-multiple-of-8",
-            message,
-            layout::HEADER_LENGTH,
-        );
+    let extensions = extensions::read(reader, &fields)?;
+    let backing = read_backing(reader, &fields)?;
+    let mut opened = Opened::from(Header::without_facts(Format::Qcow2));
+    if reader.depth == Depth::Open {
+        opened.snapshots = snapshots::read(reader, &fields)?;
+        if let Some(area) = extensions.bitmaps {
+            opened.bitmaps = bitmaps::read(reader, &fields, area)?;
+        }
+        opened.feature_names = feature_names(reader, &extensions)?;
     }
-    let mut extensions = extensions::read(&mut reader, &fields)?;
-    let backing = read_backing(&mut reader, &fields, &extensions)?;
-    snapshots::check(&reader, fields.snapshots, fields.snapshots_offset)?;
-    header::check_address_space(&fields)?;
-    note_crypto(&mut reader, &fields, &extensions);
-    note_data_file(&mut reader, &fields, &extensions, backing.is_some());
-    let name = extensions.data_file.take().map(|(name, _)| name);
-    let used = fields.incompatible & layout::DATA_FILE != 0;
-    let raw = fields.autoclear & layout::DATA_FILE_RAW != 0;
-    let (data_file, unused_data_file_name) = match used {
-        true => (Some(DataFile { name, raw }), None),
-        false => (None, name),
-    };
-    Ok(Header {
-        format: Format::Qcow2,
-        virtual_size: Some(fields.size / 512 * 512),
-        fields: Some(fields),
-        backing,
-        data_file,
-        unused_data_file_name,
-        violations: reader.violations,
-    })
+    tables::check_disk_size(&fields)?;
+    oddities::note(reader, &fields, &extensions, backing.as_ref())?;
+    opened.header.fill(fields, extensions, backing);
+    opened.header.violations = std::mem::take(&mut reader.violations);
+    Ok(opened)
 }
 
-fn read_backing(
-    reader: &mut Reader<'_>,
-    fields: &Fields,
-    extensions: &Extensions,
-) -> Result<Option<Backing>, ProbeError> {
+fn read_backing(reader: &mut Reader<'_>, fields: &Fields) -> Result<Option<Name>, ProbeError> {
     let offset = fields.backing_offset;
     if offset == 0 {
         return Ok(None);
@@ -189,78 +198,88 @@ fn read_backing(
     let length = u64::from(fields.backing_size);
     if length > layout::MAX_BACKING_NAME.min(fields.cluster_size() - offset) {
         let message = format!("backing name of {length} bytes at byte {offset} is too long");
+        let at = layout::BACKING_SIZE;
         return Err(ProbeError::new(
             RejectClass::BackingNameTooLong,
-            layout::BACKING_SIZE,
+            at,
             message,
         ));
     }
-    let raw = reader.window.slice(offset, length)?.to_vec();
-    let name = Name { raw };
-    note_name(reader, &name, offset, "backing name");
-    if name.bytes().is_empty() {
-        return Ok(None);
-    }
-    let format = extensions
-        .backing_format
-        .clone()
-        .map(|raw| Name { raw }.text());
-    let format = format.filter(|text| !text.is_empty());
-    Ok(Some(Backing { name, format }))
+    Ok(Some(reader.name(offset, length)?))
 }
 
-fn note_name(reader: &mut Reader<'_>, name: &Name, offset: u64, what: &str) {
-    if name.bytes().is_empty() {
-        reader.violation("header.empty-name", format!("{what} is empty"), offset);
-    }
-    if name.raw.contains(&0) {
-        let message = format!("{what} has a nul byte in it");
-        reader.violation("header.nul-in-name", message, offset);
+/// Of several tables the last one, as for every extension.
+fn feature_names(reader: &mut Reader<'_>, extensions: &Extensions) -> io::Result<Vec<FeatureName>> {
+    let mut all = extensions.all.iter().rev();
+    match all.find(|extension| extension.kind == layout::EXT_FEATURE_NAMES) {
+        Some(extension) => features::table(&mut reader.window, extension),
+        None => Ok(Vec::new()),
     }
 }
 
-fn note_crypto(reader: &mut Reader<'_>, fields: &Fields, extensions: &Extensions) {
-    // QEMU only misses the extension once it wants to read guest data.
-    if fields.crypt_method == layout::CRYPT_LUKS && !extensions.has_crypto() {
-        let message = "luks encryption without its header extension";
-        reader.violation(
-            "header.luks-without-extension",
-            message,
-            layout::CRYPT_METHOD,
-        );
+impl Reader<'_> {
+    /// A name inside the first cluster.
+    fn name(&mut self, offset: u64, length: u64) -> io::Result<Name> {
+        let raw = self.window.slice(offset, length)?.to_vec();
+        Ok(Name { raw })
+    }
+
+    /// A name anywhere; no format of a name allows more than 64 KiB.
+    fn far_name(&self, offset: u64, length: u64) -> io::Result<Name> {
+        let mut raw = vec![0; length.min(u64::from(u16::MAX)) as usize];
+        self.source.read_at(offset, &mut raw)?;
+        Ok(Name { raw })
     }
 }
 
-fn note_data_file(
-    reader: &mut Reader<'_>,
-    fields: &Fields,
-    extensions: &Extensions,
-    has_backing: bool,
-) {
-    let used = fields.incompatible & layout::DATA_FILE != 0;
-    let raw = fields.autoclear & layout::DATA_FILE_RAW != 0;
-    match &extensions.data_file {
-        Some((name, offset)) if used => note_name(reader, name, *offset, "data file name"),
-        Some((name, offset)) => {
-            let message = format!(
-                "data file name {:?} in an image that uses none",
-                name.text()
-            );
-            reader.violation("header.data-file-name-without-bit", message, *offset);
+impl From<Header> for Opened {
+    fn from(header: Header) -> Self {
+        Self {
+            header,
+            feature_names: Vec::new(),
+            snapshots: Vec::new(),
+            bitmaps: Vec::new(),
         }
-        None if used => reader.violation(
-            "header.data-file-bit-without-name",
-            "image uses a data file and doesn't name it",
-            layout::INCOMPATIBLE,
-        ),
-        None => {}
     }
-    if raw && !used {
-        let message = "raw data file flag in an image that uses no data file";
-        reader.violation("header.raw-flag-without-bit", message, layout::AUTOCLEAR);
+}
+
+impl Header {
+    fn without_facts(format: Format) -> Self {
+        Self {
+            format,
+            virtual_size: None,
+            fields: None,
+            backing: None,
+            data_file: None,
+            unused_data_file_name: None,
+            luks: None,
+            bitmaps: None,
+            extensions: Vec::new(),
+            violations: Vec::new(),
+        }
     }
-    if raw && has_backing {
-        let message = "raw data file flag in an image with a backing image";
-        reader.violation("header.raw-flag-with-backing", message, layout::AUTOCLEAR);
+
+    fn fill(&mut self, fields: Fields, extensions: Extensions, backing: Option<Name>) {
+        let name = extensions.data_file.map(|(name, _)| name);
+        if fields.uses_data_file() {
+            let raw = fields.autoclear & layout::DATA_FILE_RAW != 0;
+            self.data_file = Some(DataFile { name, raw });
+        } else {
+            self.unused_data_file_name = name;
+        }
+        let format_name = extensions.backing_format;
+        let text = |name: &Name| Some(name.text()).filter(|text| !text.is_empty());
+        self.backing = backing
+            .filter(|name| !name.bytes().is_empty())
+            .map(|name| Backing {
+                name,
+                format: format_name.as_ref().and_then(text),
+                format_name,
+            });
+        self.virtual_size = Some(tables::virtual_size(&fields));
+        self.luks = extensions.luks;
+        self.bitmaps = extensions.bitmaps;
+        self.extensions = extensions.all;
+        self.fields = Some(fields);
     }
 }

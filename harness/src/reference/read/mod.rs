@@ -1,10 +1,14 @@
 //! Guest bytes of an image, through its data file and its backing chain.
 //!
-//! Standard clusters only (qcow2 specification, Cluster mapping): compressed clusters, extended
-//! L2 tables and encryption are refused as unsupported.
+//! [`mapping`] says where a cluster is, [`decompress`] what a compressed one holds. Only the
+//! active state is read; internal snapshots play no part in it. An image is opened as far as
+//! QEMU opens it for reading, so a dirty or corrupt one is read as it stands. An encrypted one
+//! is refused as unsupported: without a key its bytes are nobody's.
 
+pub mod decompress;
 mod error;
 mod layer;
+pub mod mapping;
 
 use std::path::Path;
 
@@ -15,7 +19,8 @@ use super::file::open_image;
 use super::format::Format;
 use super::inspection::ProbeFailure;
 use super::probe;
-use layer::{Layer, Source};
+use layer::Layer;
+use mapping::Source;
 
 /// The most bytes of one read.
 pub const MAX_LENGTH: u64 = 64 << 20;
@@ -56,27 +61,37 @@ fn fill(layers: &[Layer], offset: u64, buffer: &mut [u8]) -> Result<(), ReadErro
     let mut done = 0;
     while done < buffer.len() {
         let at = offset + done as u64;
-        let mut piece = (buffer.len() - done) as u64;
-        let mut found = None;
-        for layer in layers {
-            let (source, length) = layer.locate(at)?;
-            piece = piece.min(length);
-            match source {
-                Source::Below => {}
-                Source::Zeros => break,
-                Source::Host(host) => {
-                    found = Some((layer, host));
-                    break;
-                }
-            }
-        }
-        let end = done + usize::try_from(piece).unwrap_or(buffer.len() - done);
-        if let Some((layer, host)) = found {
-            layer.read(host, &mut buffer[done..end])?;
+        let wanted = (buffer.len() - done) as u64;
+        let (layer, source, length) = find(layers, at)?;
+        let end = done + length.min(wanted) as usize;
+        let piece = &mut buffer[done..end];
+        match source {
+            Source::Below | Source::Zeros => piece.fill(0),
+            Source::Host(host) => layer.read(host, piece)?,
+            Source::Compressed(stream, within) => layer.read_compressed(stream, within, piece)?,
         }
         done = end;
     }
     Ok(())
+}
+
+/// The topmost layer that has the byte at `offset`, or the last one, and for how many bytes.
+fn find(layers: &[Layer], offset: u64) -> Result<(&Layer, Source, u64), ReadError> {
+    let mut piece = u64::MAX;
+    let mut last = None;
+    for layer in layers {
+        let (source, length) = layer.locate(offset)?;
+        piece = piece.min(length);
+        last = Some((layer, source, piece));
+        if source != Source::Below {
+            break;
+        }
+    }
+    last.ok_or(ReadError::PastEnd {
+        offset,
+        length: 1,
+        size: 0,
+    })
 }
 
 /// Opens every image of a chain with its data file, top first.
@@ -104,8 +119,9 @@ fn open(chain: &Chain) -> Result<Vec<Layer>, ReadError> {
 
 fn open_layer(chain_file: &ChainFile) -> Result<Layer, ReadError> {
     let file = open_image(&chain_file.path).map_err(|error| failed(chain_file, error.into()))?;
-    let header = probe::probe(&file, Some(chain_file.format))
-        .map_err(|error| failed(chain_file, error.into()))?;
+    let header = probe::inspect(&file, Some(chain_file.format))
+        .map_err(|error| failed(chain_file, error.into()))?
+        .header;
     let Some(size) = header.virtual_size else {
         let path = chain_file.path.clone();
         let feature = chain_file.format.as_str();
