@@ -104,7 +104,7 @@ const fn structure(
 }
 
 impl Structure {
-    const fn from_cluster_bits(self, cluster_bits: u32) -> Structure {
+    const fn at_least(self, cluster_bits: u32) -> Structure {
         Structure {
             cluster_bits,
             ..self
@@ -178,7 +178,7 @@ pub const STRUCTURES: &[Structure] = &[
             image.subclusters = vec![parts(1, &[0, 31], &[1, 30]), parts(2, &[], &[5])];
         },
     )
-    .from_cluster_bits(14),
+    .at_least(14),
     structure(
         "snapshots-shared",
         "snapshots right after they were taken",
@@ -225,10 +225,10 @@ pub const STRUCTURES: &[Structure] = &[
         image.encryption = Encryption::Aes;
     }),
     structure("dirty", "the dirty bit", "Header", 3, |image| {
-        image.dirty = true
+        image.dirty = true;
     }),
     structure("corrupt", "the corrupt bit", "Header", 3, |image| {
-        image.corrupt = true
+        image.corrupt = true;
     }),
     structure("lazy-refcounts", "lazy refcounts", "Header", 3, |image| {
         image.lazy_refcounts = true;
@@ -359,7 +359,7 @@ pub const STRUCTURES: &[Structure] = &[
             image.subclusters = vec![parts(1, &[0, 31], &[1, 30])];
         },
     )
-    .from_cluster_bits(14)
+    .at_least(14)
     .over(16),
     structure(
         "data-file-unused",

@@ -8,7 +8,6 @@ use super::walk::Walk;
 use super::{ChainFile, Identity, LabelPlace, LabelScope, Origin, Role, names};
 use crate::reference::bytes::Name;
 use crate::reference::domain::{DataStore, Location};
-use crate::reference::layout;
 use crate::reference::probe::Header;
 
 impl Walk<'_, '_> {
@@ -33,7 +32,9 @@ impl Walk<'_, '_> {
         if let Some(store) = store {
             let name = used.name.as_ref().filter(|name| !name.bytes().is_empty());
             self.declared_store(layer, store, Some((image, image_identity)), name)?;
-            if header.is_some_and(has_bitmaps) && !names_the_store(image, name, store) {
+            if header.is_some_and(|header| header.bitmaps.is_some())
+                && !names_the_store(image, name, store)
+            {
                 let message = "image has persistent bitmaps, which don't describe the declared \
                     data store";
                 self.note("access.override-with-bitmaps", image, message.to_owned());
@@ -107,11 +108,6 @@ fn names_the_store(image: &Path, name: Option<&Name>, store: &DataStore) -> bool
         (Location::Local { path, .. }, Some(name)) => names_path(image, name, path),
         _ => false,
     }
-}
-
-fn has_bitmaps(header: &Header) -> bool {
-    let fields = header.fields.as_ref();
-    fields.is_some_and(|fields| fields.autoclear & layout::BITMAPS != 0)
 }
 
 fn data_role(image: Role) -> Role {
