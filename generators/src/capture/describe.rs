@@ -239,7 +239,7 @@ fn options(header: &Header, layout: Layout) -> Qcow2 {
         backing: header
             .backing
             .clone()
-            .map(|range| name(&header.bytes[range])),
+            .map(|range| Bytes::verbatim(header.bytes[range].to_vec())),
         ..Qcow2::default()
     };
     set_extensions(header, &mut image);
@@ -317,11 +317,11 @@ fn extension_of(header: &Header, found: &FoundExtension, image: &mut Qcow2) -> E
     let known = match found.kind {
         extension::END if data.is_empty() => Some(Known::End),
         extension::BACKING_FORMAT if image.backing_format.is_none() => {
-            image.backing_format = Some(data.to_vec().into());
+            image.backing_format = Some(Bytes::verbatim(data.to_vec()));
             Some(Known::BackingFormat)
         }
         extension::DATA_FILE if image.data_file.is_none() => {
-            image.data_file = Some(name(data));
+            image.data_file = Some(Bytes::verbatim(data.to_vec()));
             Some(Known::DataFile)
         }
         extension::FEATURE_NAMES if image.feature_names.is_none() => {
@@ -368,20 +368,12 @@ fn feature_names(data: &[u8]) -> Option<FeatureNames> {
             FeatureName {
                 kind: entry[0],
                 bit: entry[1],
-                name: name.to_vec().into(),
+                name: Bytes::verbatim(name.to_vec()),
             }
         })
         .collect();
     let names = FeatureNames { known: false, more };
     (rest.is_empty() && table(&names.more) == data).then_some(names)
-}
-
-/// A file's name as bytes of a recipe, where text would be searched for placeholders.
-pub(super) fn name(bytes: &[u8]) -> Bytes {
-    match Bytes::from(bytes.to_vec()) {
-        Bytes::Text(text) if text.contains('{') => Bytes::Hex(text.into_bytes()),
-        other => other,
-    }
 }
 
 /// Gives names their written form. It may be longer, so it needs a first cluster in which

@@ -6,6 +6,7 @@
 //! data, is left out and counted in [`Left`].
 
 mod describe;
+mod directories;
 mod error;
 mod header;
 mod pieces;

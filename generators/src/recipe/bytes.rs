@@ -62,6 +62,28 @@ impl Bytes {
     }
 }
 
+impl Bytes {
+    /// These bytes and no others: as [`Bytes::from`], but not as text in which a fixture or a
+    /// scenario would replace something, such as `{dir}`.
+    #[must_use]
+    pub fn verbatim(bytes: Vec<u8>) -> Bytes {
+        match Bytes::from(bytes) {
+            Bytes::Text(text) if has_placeholder(&text) => Bytes::Hex(text.into_bytes()),
+            other => other,
+        }
+    }
+}
+
+/// Whether a word stands in braces. In JSON, quotes and colons do.
+#[must_use]
+pub fn has_placeholder(text: &str) -> bool {
+    let is_word = |c: char| c.is_ascii_alphanumeric() || "-.+_".contains(c);
+    text.match_indices('{').any(|(at, _)| {
+        let inside = text[at + 1..].split_once('}');
+        inside.is_some_and(|(word, _)| !word.is_empty() && word.chars().all(is_word))
+    })
+}
+
 impl Default for Bytes {
     fn default() -> Bytes {
         Bytes::Text(String::new())
@@ -182,6 +204,19 @@ mod tests {
         let found: Bytes = serde_json::from_str(json).unwrap();
         assert_eq!(found.to_bytes(), bytes);
         assert_eq!(found.length(), bytes.len());
+    }
+
+    #[rstest]
+    #[case::plain("disk.raw", false)]
+    #[case::json(r#"json:{"driver":"raw"}"#, false)]
+    #[case::empty("a{}", false)]
+    #[case::the_folder("{dir}/x", true)]
+    #[case::behind_another("{ {axis}", true)]
+    fn text_that_would_be_replaced_is_recognised(#[case] text: &str, #[case] replaced: bool) {
+        assert_eq!(has_placeholder(text), replaced);
+        let verbatim = Bytes::verbatim(text.into());
+        assert_eq!(verbatim.as_text().is_none(), replaced);
+        assert_eq!(verbatim.to_bytes(), text.as_bytes());
     }
 
     #[rstest]

@@ -26,7 +26,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-pub use bytes::{Bytes, hex};
+pub use bytes::{Bytes, has_placeholder, hex};
 pub(crate) use check::check_inside;
 pub use clusters::Clusters;
 pub use error::RecipeError;

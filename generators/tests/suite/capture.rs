@@ -6,6 +6,7 @@ use std::path::Path;
 
 use proptest::prelude::*;
 use qconform_generators::capture::{self, Captured, Data, SameNames};
+use qconform_generators::corpus;
 use qconform_generators::defect::{Choice, Defect, catalogue};
 use qconform_generators::fixture;
 use qconform_generators::recipe::{Content, Qcow2, Recipe};
@@ -423,6 +424,39 @@ fn every_defect_comes_back() {
         }
     }
     assert_eq!(doubted, DOUBTED);
+}
+
+/// Entries with a defect have a test of their own.
+#[test]
+fn every_image_of_the_corpus_comes_back() {
+    let whole = corpus::entries().filter(|entry| entry.defect.is_none());
+    let mut count = 0;
+    for entry in whole {
+        let folder = tempfile::tempdir().unwrap();
+        fixture::write(&entry.recipe, folder.path()).unwrap();
+        let Some(Content::Qcow2(image)) = entry.recipe.files.get(corpus::IMAGE) else {
+            continue;
+        };
+        count += 1;
+        let path = folder.path().join(corpus::IMAGE);
+        let captured = capture(&path, Data::Markers);
+        assert_eq!(captured.left.doubtful_tables, 0, "{}", entry.id);
+        let mut recipe = Recipe::default();
+        let content = captured.image.clone().into();
+        recipe.files.insert(corpus::IMAGE.into(), content);
+        let rebuilt = tempfile::tempdir().unwrap();
+        fixture::write(&recipe, rebuilt.path()).unwrap();
+        let new = rebuilt.path().join(corpus::IMAGE);
+        let bits = image.cluster_bits;
+        assert!(
+            first_cluster(&path, bits) == first_cluster(&new, bits),
+            "first cluster of {}",
+            entry.id
+        );
+        let again = capture(&new, Data::Markers);
+        assert_eq!(again.image, captured.image, "{}", entry.id);
+    }
+    assert!(count > 100, "{count} images");
 }
 
 /// An image with one of everything, to be broken.

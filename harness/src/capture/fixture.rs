@@ -101,7 +101,7 @@ impl Fixture {
             let target = if link.target.starts_with(b"/") {
                 place.moved(&link.target).map(Bytes::Text)
             } else {
-                Some(plain(place.path(&link.target)))
+                Some(Bytes::verbatim(place.path(&link.target)))
             };
             match target {
                 Some(target) => {
@@ -133,14 +133,6 @@ fn name_of(place: &mut Place, path: &Path) -> Result<String, CaptureError> {
     String::from_utf8(name).map_err(|_| CaptureError::Name {
         path: path.to_owned(),
     })
-}
-
-/// Bytes that nobody searches for placeholders.
-fn plain(bytes: Vec<u8>) -> Bytes {
-    match Bytes::from(bytes) {
-        Bytes::Text(text) if text.contains('{') => Bytes::Hex(text.into_bytes()),
-        other => other,
-    }
 }
 
 /// What of an image could not be kept, in sentences.

@@ -4,7 +4,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use qconform_generators::capture::{FileName, Names};
-use qconform_generators::recipe::Bytes;
+use qconform_generators::recipe::{Bytes, has_placeholder};
 
 use super::chain::Files;
 use super::names::{Anonymiser, without_credentials};
@@ -62,8 +62,7 @@ impl Place {
     /// An absolute path as a recipe or a scenario has it.
     pub(super) fn moved(&mut self, path: &[u8]) -> Option<String> {
         let inside = String::from_utf8(self.inside(path)?).ok()?;
-        // Braces would be searched for the names of axes.
-        (!inside.contains('{')).then(|| format!("{{dir}}/{inside}"))
+        (!has_placeholder(&inside)).then(|| format!("{{dir}}/{inside}"))
     }
 
     /// A path, a URI or a `json:` name, wherever it stands.

@@ -69,18 +69,10 @@ impl State {
                 let text = String::from_utf8_lossy(&value);
                 state.label = Some(text.trim_end_matches('\0').to_owned());
             } else {
-                state.xattrs.insert(name, attribute(value));
+                state.xattrs.insert(name, Bytes::verbatim(value));
             }
         }
         Ok(state)
-    }
-}
-
-/// Text as long as nothing in it looks like the name of an axis.
-fn attribute(value: Vec<u8>) -> Bytes {
-    match Bytes::from(value) {
-        Bytes::Text(text) if text.contains('{') => Bytes::Hex(text.into_bytes()),
-        other => other,
     }
 }
 

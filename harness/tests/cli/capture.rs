@@ -280,8 +280,13 @@ fn a_password_is_not_written_with_the_names_either() {
     let dir = tempfile::tempdir().unwrap();
     pool(
         dir.path(),
-        r#""a.qcow2" = { qcow2 = { backing = "ssh://bob:hunter2@example.org/x" } }"#,
+        r#""a.qcow2" = { qcow2 = { backing = "ssh://bob:hunter2@example.org/x" } }
+        "b.qcow2" = { qcow2 = { backing = 'json:{"file.url":"https://me:pw@h/x"}' } }"#,
     );
+    let text = capture(dir.path(), &["pool/b.qcow2"]);
+    let name = r#"'json:{"file.url":"https://xx:xx@h/x"}'"#;
+    assert!(text.contains(name), "{text}");
+    fs::remove_dir_all(dir.path().join("out")).unwrap();
     let text = capture(dir.path(), &["pool/a.qcow2"]);
     assert!(text.contains("ssh://xxx:xxxxxxx@example.org/x"), "{text}");
 }
