@@ -37,9 +37,6 @@ use features::FeatureName;
 use header::Fields;
 use snapshots::Snapshot;
 
-/// How much is read first; nearly every header fits.
-const FIRST_READ: usize = 4096;
-
 /// How many snapshots and bitmaps are listed; all of them are checked and counted.
 pub const LISTED_MAX: usize = 256;
 
@@ -143,15 +140,14 @@ pub fn inspect(source: &impl ReadAt, format: Option<Format>) -> Result<Opened, P
 }
 
 fn read(source: &dyn ReadAt, format: Option<Format>, depth: Depth) -> Result<Opened, ProbeError> {
-    let first = match format {
-        None | Some(Format::Qcow2) => FIRST_READ,
+    let cap = match format {
+        None | Some(Format::Qcow2) => layout::MAX_CLUSTER_SIZE as usize,
         // Of other formats not a byte is read.
         Some(_) => 0,
     };
-    let cap = layout::MAX_CLUSTER_SIZE as usize;
     let mut reader = Reader {
         source,
-        window: Window::new(source, first, cap)?,
+        window: Window::new(source, cap)?,
         depth,
         violations: Vec::new(),
     };

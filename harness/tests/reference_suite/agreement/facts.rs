@@ -26,13 +26,14 @@ fn of_ours(ours: &Inspection) -> Value {
         .or(unused.map(name));
     // QEMU doesn't list those of an image with a data file, which must not have any
     // (requirement header.snapshots-with-data-file).
+    // QEMU prints sizes as signed numbers.
     let snapshots = ours.snapshots.iter().filter(|_| data_file.is_none());
     let snapshots = snapshots.flat_map(|snapshots| &snapshots.listed);
     let snapshots = snapshots.map(|snapshot| {
         json!({
             "id": snapshot.id,
             "name": snapshot.name.name,
-            "vm-state-size": snapshot.vm_state_size,
+            "vm-state-size": snapshot.vm_state_size.cast_signed(),
         })
     });
     let bitmaps = ours.bitmaps.iter().flat_map(|bitmaps| &bitmaps.listed);
