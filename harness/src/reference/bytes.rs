@@ -67,7 +67,7 @@ impl ReadAt for &[u8] {
 }
 
 /// How much of an image is read first; nearly every header fits.
-const FIRST_READ: usize = 4096;
+const FIRST_READ: usize = 1024;
 
 /// The beginning of an image, read as far as somebody asked and never past a cap.
 ///
@@ -109,10 +109,6 @@ impl<'a> Window<'a> {
             self.grow(range.end)?;
         }
         Ok(&self.more[range])
-    }
-
-    pub(crate) fn u8(&mut self, offset: u64) -> io::Result<u8> {
-        Ok(self.array::<1>(offset)?[0])
     }
 
     pub(crate) fn u32(&mut self, offset: u64) -> io::Result<u32> {
