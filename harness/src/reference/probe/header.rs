@@ -23,8 +23,11 @@
 
 use super::error::RejectClass as Class;
 use super::{ProbeError, features, tables};
-use crate::reference::bytes::Window;
+use crate::reference::bytes::{Window, be_u32, be_u64};
 use crate::reference::layout;
+
+/// How much of the header has fields, in bytes, the compression type being the last.
+const LENGTH: usize = 105;
 
 /// The fields of the fixed part, all within the limits that QEMU sets.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -123,20 +126,22 @@ impl Fields {
 
 /// Reads and checks the fixed part.
 pub(super) fn read(window: &mut Window<'_>) -> Result<Fields, ProbeError> {
-    let version = read_version(window)?;
-    let mut fields = read_fields(window, version)?;
+    let mut start = [0; LENGTH];
+    start.copy_from_slice(window.slice(0, LENGTH as u64)?);
+    let version = read_version(&start)?;
+    let mut fields = read_fields(&start, version);
     check_geometry(&fields)?;
-    fields.compression = compression(window, &fields)?;
+    fields.compression = compression(&start, &fields)?;
     check_features(window, &fields)?;
     tables::check(&fields)?;
     Ok(fields)
 }
 
-fn read_version(window: &mut Window<'_>) -> Result<u32, ProbeError> {
-    if window.slice(0, 4)? != layout::MAGIC {
+fn read_version(start: &[u8]) -> Result<u32, ProbeError> {
+    if start[..4] != layout::MAGIC {
         return Err(ProbeError::new(Class::BadMagic, 0, "not a qcow2 image"));
     }
-    let version = window.u32(layout::VERSION)?;
+    let version = be_u32(start, layout::VERSION as usize);
     if !(2..=3).contains(&version) {
         let message = format!("version {version} is neither 2 nor 3");
         return Err(ProbeError::new(
@@ -148,20 +153,22 @@ fn read_version(window: &mut Window<'_>) -> Result<u32, ProbeError> {
     Ok(version)
 }
 
-fn read_fields(window: &mut Window<'_>, version: u32) -> Result<Fields, ProbeError> {
+fn read_fields(start: &[u8; LENGTH], version: u32) -> Fields {
+    let u32 = |offset: u64| be_u32(start, offset as usize);
+    let u64 = |offset: u64| be_u64(start, offset as usize);
     let mut fields = Fields {
         version,
-        backing_offset: window.u64(layout::BACKING_OFFSET)?,
-        backing_size: window.u32(layout::BACKING_SIZE)?,
-        cluster_bits: window.u32(layout::CLUSTER_BITS)?,
-        size: window.u64(layout::SIZE)?,
-        crypt_method: window.u32(layout::CRYPT_METHOD)?,
-        l1_size: window.u32(layout::L1_SIZE)?,
-        l1_offset: window.u64(layout::L1_OFFSET)?,
-        refcount_table_offset: window.u64(layout::REFCOUNT_TABLE_OFFSET)?,
-        refcount_table_clusters: window.u32(layout::REFCOUNT_TABLE_CLUSTERS)?,
-        snapshots: window.u32(layout::SNAPSHOTS)?,
-        snapshots_offset: window.u64(layout::SNAPSHOTS_OFFSET)?,
+        backing_offset: u64(layout::BACKING_OFFSET),
+        backing_size: u32(layout::BACKING_SIZE),
+        cluster_bits: u32(layout::CLUSTER_BITS),
+        size: u64(layout::SIZE),
+        crypt_method: u32(layout::CRYPT_METHOD),
+        l1_size: u32(layout::L1_SIZE),
+        l1_offset: u64(layout::L1_OFFSET),
+        refcount_table_offset: u64(layout::REFCOUNT_TABLE_OFFSET),
+        refcount_table_clusters: u32(layout::REFCOUNT_TABLE_CLUSTERS),
+        snapshots: u32(layout::SNAPSHOTS),
+        snapshots_offset: u64(layout::SNAPSHOTS_OFFSET),
         incompatible: 0,
         compatible: 0,
         autoclear: 0,
@@ -170,13 +177,13 @@ fn read_fields(window: &mut Window<'_>, version: u32) -> Result<Fields, ProbeErr
         compression: Compression::Deflate,
     };
     if version == 3 {
-        fields.incompatible = window.u64(layout::INCOMPATIBLE)?;
-        fields.compatible = window.u64(layout::COMPATIBLE)?;
-        fields.autoclear = window.u64(layout::AUTOCLEAR)?;
-        fields.refcount_order = window.u32(layout::REFCOUNT_ORDER)?;
-        fields.header_length = window.u32(layout::HEADER_LENGTH)?;
+        fields.incompatible = u64(layout::INCOMPATIBLE);
+        fields.compatible = u64(layout::COMPATIBLE);
+        fields.autoclear = u64(layout::AUTOCLEAR);
+        fields.refcount_order = u32(layout::REFCOUNT_ORDER);
+        fields.header_length = u32(layout::HEADER_LENGTH);
     }
-    Ok(fields)
+    fields
 }
 
 fn check_geometry(fields: &Fields) -> Result<(), ProbeError> {
@@ -202,10 +209,10 @@ fn check_geometry(fields: &Fields) -> Result<(), ProbeError> {
     Ok(())
 }
 
-fn compression(window: &mut Window<'_>, fields: &Fields) -> Result<Compression, ProbeError> {
+fn compression(start: &[u8; LENGTH], fields: &Fields) -> Result<Compression, ProbeError> {
     let present = u64::from(fields.header_length) > layout::COMPRESSION_TYPE;
     let kind = if present {
-        window.u8(layout::COMPRESSION_TYPE)?
+        start[layout::COMPRESSION_TYPE as usize]
     } else {
         0
     };

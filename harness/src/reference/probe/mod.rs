@@ -37,9 +37,6 @@ use features::FeatureName;
 use header::Fields;
 use snapshots::Snapshot;
 
-/// How much is read first; nearly every header fits.
-const FIRST_READ: usize = 4096;
-
 /// How many snapshots and bitmaps are listed; all of them are checked and counted.
 pub const LISTED_MAX: usize = 256;
 
@@ -118,6 +115,10 @@ struct Reader<'a> {
     window: Window<'a>,
     depth: Depth,
     violations: Vec<Violation>,
+    // What is read at open only.
+    feature_names: Vec<FeatureName>,
+    snapshots: Vec<Snapshot>,
+    bitmaps: Vec<Bitmap>,
 }
 
 /// Reads the header of an image, and nothing past its first cluster.
@@ -129,7 +130,7 @@ struct Reader<'a> {
 /// [`ProbeError`] where QEMU would refuse to open the image as that format because of its
 /// first cluster.
 pub fn probe(source: &impl ReadAt, format: Option<Format>) -> Result<Header, ProbeError> {
-    Ok(read(source, format, Depth::Header)?.header)
+    Reader::new(source, format, Depth::Header)?.read(format)
 }
 
 /// Reads an image as far as QEMU does at open, so that it is accepted or rejected as
@@ -139,55 +140,68 @@ pub fn probe(source: &impl ReadAt, format: Option<Format>) -> Result<Header, Pro
 ///
 /// [`ProbeError`] where QEMU would refuse to open the image as that format.
 pub fn inspect(source: &impl ReadAt, format: Option<Format>) -> Result<Opened, ProbeError> {
-    read(source, format, Depth::Open)
+    let mut reader = Reader::new(source, format, Depth::Open)?;
+    let header = reader.read(format)?;
+    Ok(Opened {
+        header,
+        feature_names: reader.feature_names,
+        snapshots: reader.snapshots,
+        bitmaps: reader.bitmaps,
+    })
 }
 
-fn read(source: &dyn ReadAt, format: Option<Format>, depth: Depth) -> Result<Opened, ProbeError> {
-    let first = match format {
-        None | Some(Format::Qcow2) => FIRST_READ,
-        // Of other formats not a byte is read.
-        Some(_) => 0,
-    };
-    let cap = layout::MAX_CLUSTER_SIZE as usize;
-    let mut reader = Reader {
-        source,
-        window: Window::new(source, first, cap)?,
-        depth,
-        violations: Vec::new(),
-    };
-    let format = match format {
-        Some(format) => format,
-        None => recognise::format(&mut reader.window, source)?,
-    };
-    let header = match format {
-        Format::Qcow2 => return read_qcow2(reader),
-        Format::Raw => Header {
-            virtual_size: source.length()?.checked_next_multiple_of(layout::SECTOR),
-            ..Header::without_facts(format)
-        },
-        _ => Header::without_facts(format),
-    };
-    Ok(Opened::from(header))
+impl<'a> Reader<'a> {
+    fn new(source: &'a dyn ReadAt, format: Option<Format>, depth: Depth) -> io::Result<Self> {
+        let cap = match format {
+            None | Some(Format::Qcow2) => layout::MAX_CLUSTER_SIZE as usize,
+            // Of other formats not a byte is read.
+            Some(_) => 0,
+        };
+        Ok(Self {
+            source,
+            window: Window::new(source, cap)?,
+            depth,
+            violations: Vec::new(),
+            feature_names: Vec::new(),
+            snapshots: Vec::new(),
+            bitmaps: Vec::new(),
+        })
+    }
+
+    fn read(&mut self, format: Option<Format>) -> Result<Header, ProbeError> {
+        let format = match format {
+            Some(format) => format,
+            None => recognise::format(&mut self.window, self.source)?,
+        };
+        let mut header = Header::without_facts(format);
+        match format {
+            Format::Qcow2 => read_qcow2(self, &mut header)?,
+            Format::Raw => {
+                let length = self.source.length()?;
+                header.virtual_size = length.checked_next_multiple_of(layout::SECTOR);
+            }
+            _ => {}
+        }
+        Ok(header)
+    }
 }
 
-fn read_qcow2(mut reader: Reader<'_>) -> Result<Opened, ProbeError> {
-    let reader = &mut reader;
+fn read_qcow2(reader: &mut Reader<'_>, header: &mut Header) -> Result<(), ProbeError> {
     let fields = header::read(&mut reader.window)?;
     let extensions = extensions::read(reader, &fields)?;
     let backing = read_backing(reader, &fields)?;
-    let mut opened = Opened::from(Header::without_facts(Format::Qcow2));
     if reader.depth == Depth::Open {
-        opened.snapshots = snapshots::read(reader, &fields)?;
+        reader.snapshots = snapshots::read(reader, &fields)?;
         if let Some(area) = extensions.bitmaps {
-            opened.bitmaps = bitmaps::read(reader, &fields, area)?;
+            reader.bitmaps = bitmaps::read(reader, &fields, area)?;
         }
-        opened.feature_names = feature_names(reader, &extensions)?;
+        reader.feature_names = feature_names(reader, &extensions)?;
     }
     tables::check_disk_size(&fields)?;
     oddities::note(reader, &fields, &extensions, backing.as_ref())?;
-    opened.header.fill(fields, extensions, backing);
-    opened.header.violations = std::mem::take(&mut reader.violations);
-    Ok(opened)
+    header.fill(fields, extensions, backing);
+    header.violations = std::mem::take(&mut reader.violations);
+    Ok(())
 }
 
 fn read_backing(reader: &mut Reader<'_>, fields: &Fields) -> Result<Option<Name>, ProbeError> {
@@ -229,17 +243,6 @@ impl Reader<'_> {
         let mut raw = vec![0; length.min(u64::from(u16::MAX)) as usize];
         self.source.read_at(offset, &mut raw)?;
         Ok(Name { raw })
-    }
-}
-
-impl From<Header> for Opened {
-    fn from(header: Header) -> Self {
-        Self {
-            header,
-            feature_names: Vec::new(),
-            snapshots: Vec::new(),
-            bitmaps: Vec::new(),
-        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Every fact that both `inspect` and `qemu-img info` tell of an image.
 
+use qconform::reference::bytes::Name;
 use qconform::reference::inspection::{Inspection, NameFacts};
 use qconform::reference::probe::LISTED_MAX;
 use serde_json::{Value, json};
@@ -8,6 +9,12 @@ use serde_json::{Value, json};
 pub(super) fn difference(ours: &Inspection, info: &Value) -> Option<String> {
     let (ours, theirs) = (of_ours(ours), of_theirs(info));
     (ours != theirs).then(|| format!("we: {ours}\n  qemu-img: {theirs}"))
+}
+
+/// A name of QEMU's as we show it, with passwords hidden.
+fn shown(name: &Value) -> Option<String> {
+    let raw = name.as_str()?.as_bytes().to_vec();
+    Some(Name { raw }.text())
 }
 
 fn of_ours(ours: &Inspection) -> Value {
@@ -25,20 +32,20 @@ fn of_ours(ours: &Inspection) -> Value {
         .and_then(|data_file| data_file.name.clone())
         .or(unused.map(name));
     // QEMU doesn't list those of an image with a data file, which must not have any
-    // (requirement header.snapshots-with-data-file).
+    // (requirement header.snapshots-with-data-file), and prints sizes as signed numbers.
     let snapshots = ours.snapshots.iter().filter(|_| data_file.is_none());
     let snapshots = snapshots.flat_map(|snapshots| &snapshots.listed);
     let snapshots = snapshots.map(|snapshot| {
         json!({
             "id": snapshot.id,
-            "name": snapshot.name.name,
-            "vm-state-size": snapshot.vm_state_size,
+            "name": name(&snapshot.name),
+            "vm-state-size": snapshot.vm_state_size.cast_signed(),
         })
     });
     let bitmaps = ours.bitmaps.iter().flat_map(|bitmaps| &bitmaps.listed);
     let bitmaps = bitmaps.map(|bitmap| {
         json!({
-            "name": bitmap.name.name,
+            "name": name(&bitmap.name),
             "granularity": bitmap.granularity,
             "flags": bitmap.flags,
         })
@@ -79,13 +86,13 @@ fn of_theirs(info: &Value) -> Value {
     let snapshots = list(&info["snapshots"]).into_iter().map(|snapshot| {
         json!({
             "id": snapshot["id"],
-            "name": snapshot["name"],
+            "name": shown(&snapshot["name"]),
             "vm-state-size": snapshot["vm-state-size"],
         })
     });
     let bitmaps = list(&data["bitmaps"]).into_iter().map(|bitmap| {
         json!({
-            "name": bitmap["name"],
+            "name": shown(&bitmap["name"]),
             "granularity": bitmap["granularity"],
             "flags": bitmap["flags"],
         })
@@ -95,7 +102,7 @@ fn of_theirs(info: &Value) -> Value {
         "cluster-size": info["cluster-size"],
         "dirty": info["dirty-flag"],
         "encrypted": info["encrypted"],
-        "backing": info["backing-filename"],
+        "backing": shown(&info["backing-filename"]),
         "backing-format": info["backing-filename-format"],
         "snapshots": snapshots.collect::<Vec<_>>(),
         "bitmaps": bitmaps.collect::<Vec<_>>(),
@@ -105,7 +112,7 @@ fn of_theirs(info: &Value) -> Value {
         "lazy-refcounts": data["lazy-refcounts"],
         "corrupt": data["corrupt"],
         "extended-l2": data["extended-l2"],
-        "data-file": data["data-file"],
+        "data-file": shown(&data["data-file"]),
         "data-file-raw": data["data-file-raw"],
         "encryption": data["encrypt"]["format"],
     })
