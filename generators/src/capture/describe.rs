@@ -79,13 +79,13 @@ struct NewNames {
 fn rename(header: &mut Header, names: &mut dyn Names) -> NewNames {
     let mut new = NewNames::default();
     if let Some(range) = header.backing.clone() {
-        let name = names.file(&header.bytes[range.clone()]);
+        let name = names.backing(&header.bytes[range.clone()]);
         header.bytes[range].copy_from_slice(&name.bytes);
         new.backing = name.written;
     }
     for found in &header.extensions {
         if found.kind == extension::DATA_FILE {
-            let name = names.file(&header.bytes[found.data.clone()]);
+            let name = names.data_file(&header.bytes[found.data.clone()]);
             header.bytes[found.data.clone()].copy_from_slice(&name.bytes);
             // The last one counts.
             new.data_file = name.written;

@@ -41,9 +41,11 @@ pub enum Data {
 
 /// Decides what names become.
 pub trait Names {
-    /// The name of a backing image or data file: as it is to stand in the image, as many bytes
-    /// as before, and as the recipe is to have it where that differs.
-    fn file(&mut self, name: &[u8]) -> FileName;
+    /// The name of a backing image, which may be a path, a URI or `json:`.
+    fn backing(&mut self, name: &[u8]) -> FileName;
+
+    /// The name of a data file, which is a path whatever it looks like.
+    fn data_file(&mut self, name: &[u8]) -> FileName;
 
     /// The name or id of a snapshot, or the name of a bitmap; as many bytes as before.
     fn label(&mut self, name: &[u8]) -> Vec<u8>;
@@ -52,7 +54,8 @@ pub trait Names {
     fn hides_unknown(&self) -> bool;
 }
 
-/// What the name of a file becomes.
+/// What the name of a file becomes: as it is to stand in the image, and as the recipe is to have
+/// it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileName {
     /// As many bytes as the name had.
@@ -66,11 +69,15 @@ pub struct FileName {
 pub struct SameNames;
 
 impl Names for SameNames {
-    fn file(&mut self, name: &[u8]) -> FileName {
+    fn backing(&mut self, name: &[u8]) -> FileName {
         FileName {
             bytes: name.to_vec(),
             written: None,
         }
+    }
+
+    fn data_file(&mut self, name: &[u8]) -> FileName {
+        self.backing(name)
     }
 
     fn label(&mut self, name: &[u8]) -> Vec<u8> {

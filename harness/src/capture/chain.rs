@@ -1,6 +1,7 @@
 //! Finds every file that belongs to a case. Nothing is refused here: a broken chain is what the
 //! capture is for.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::fs::File;
 use std::os::unix::fs::MetadataExt;
@@ -11,9 +12,9 @@ use rustix::fs::OFlags;
 use rustix::io::Errno;
 
 use super::CaptureError;
-use super::names::{has_protocol, without_credentials};
+use super::names::without_credentials;
 use super::trace::{Trace, trace};
-use crate::reference::chain::names::join;
+use crate::reference::chain::names::{Reading, interpret, join};
 use crate::reference::file::{OpenError, OpenReason, special_kind};
 use crate::reference::format::Format;
 
@@ -178,17 +179,24 @@ impl Files {
         let Some(name) = names.backing.as_deref().map(up_to_nul) else {
             return;
         };
-        if has_protocol(name) {
-            let name = without_credentials(name);
-            let name = String::from_utf8_lossy(&name).into_owned();
-            let image = image.display();
-            self.notes.push(format!(
-                "{image}: the backing name {name:?} is not followed"
-            ));
-        } else if !name.is_empty() {
-            let format = names.backing_format.as_deref().map(String::from_utf8_lossy);
-            let format = format.map(|name| Format::parse(&name).unwrap_or(Format::Raw));
-            self.queue(join(image, name), format);
+        if name.is_empty() {
+            return;
+        }
+        match interpret(image, name) {
+            Reading::Local { path, format } => {
+                let declared = names.backing_format.as_deref().map(String::from_utf8_lossy);
+                let declared = format.or(declared.map(Cow::into_owned));
+                let format = declared.map(|name| Format::parse(&name).unwrap_or(Format::Raw));
+                self.queue(path, format);
+            }
+            Reading::Network(_) | Reading::Unknown(_) => {
+                let name = without_credentials(name);
+                let name = String::from_utf8_lossy(&name).into_owned();
+                let image = image.display();
+                self.notes.push(format!(
+                    "{image}: the backing name {name:?} is not followed"
+                ));
+            }
         }
     }
 

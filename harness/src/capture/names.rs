@@ -111,7 +111,7 @@ fn letters(number: u64, length: usize) -> Vec<u8> {
 }
 
 /// Whether QEMU would take the name for more than a path: a colon stands before the first slash.
-pub(super) fn has_protocol(name: &[u8]) -> bool {
+fn has_protocol(name: &[u8]) -> bool {
     name.iter().find(|byte| matches!(byte, b':' | b'/')) == Some(&b':')
 }
 

@@ -1,5 +1,6 @@
 //! Where files of a case go: from paths of this machine to names of the fixture.
 
+use std::ops::Range;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -9,6 +10,7 @@ use qconform_generators::recipe::{Bytes, has_placeholder};
 use super::chain::Files;
 use super::names::{Anonymiser, without_credentials};
 use super::trace::trace;
+use crate::reference::chain::names::{Reading, interpret};
 
 /// The fixture's folder, and what names become in it.
 #[derive(Debug)]
@@ -74,6 +76,28 @@ impl Place {
         }
     }
 
+    fn kept(&mut self, name: &[u8]) -> FileName {
+        FileName {
+            bytes: self.path(name),
+            written: None,
+        }
+    }
+
+    /// A name in which an absolute path stands.
+    fn rewritten(&mut self, name: &[u8], path: Range<usize>) -> FileName {
+        let mut new = self.kept(name);
+        if let Some(moved) = self.moved(&name[path.clone()]) {
+            let parts = [
+                &new.bytes[..path.start],
+                moved.as_bytes(),
+                &new.bytes[path.end..],
+            ];
+            new.written = String::from_utf8(parts.concat()).ok().map(Bytes::Text);
+            self.moved |= new.written.is_some();
+        }
+        new
+    }
+
     /// A name without parts.
     pub(super) fn word(&mut self, name: &str) -> String {
         match &mut self.anonymiser {
@@ -90,13 +114,26 @@ impl Place {
 }
 
 impl Names for Place {
-    fn file(&mut self, name: &[u8]) -> FileName {
-        let written = name.starts_with(b"/").then(|| self.moved(name)).flatten();
-        self.moved |= written.is_some();
-        FileName {
-            bytes: self.path(name),
-            written: written.map(Bytes::Text),
+    fn backing(&mut self, name: &[u8]) -> FileName {
+        let Reading::Local { path, .. } = interpret(Path::new("/"), name) else {
+            return self.kept(name);
+        };
+        let path = path.as_os_str().as_bytes();
+        if !path.starts_with(b"/") {
+            return self.kept(name);
         }
+        // An absolute path stands in the name as it is, unless JSON writes it with escapes.
+        match name.windows(path.len()).position(|part| part == path) {
+            Some(at) => self.rewritten(name, at..at + path.len()),
+            None => self.kept(name),
+        }
+    }
+
+    fn data_file(&mut self, name: &[u8]) -> FileName {
+        if name.starts_with(b"/") {
+            return self.rewritten(name, 0..name.len());
+        }
+        self.kept(name)
     }
 
     fn label(&mut self, name: &[u8]) -> Vec<u8> {

@@ -11,7 +11,8 @@ use super::CaptureError;
 use super::place::Place;
 use super::state::Ids;
 use crate::reference::domain::{
-    DeclaredBacking, Disk, Domain, DomainLabel, Image, Location, Model, Source, SourceLabel,
+    DeclaredBacking, Disk, Domain, DomainLabel, DriverOptions, Image, Location, Model, NbdServer,
+    Remote, Source, SourceLabel,
 };
 
 /// The domain with the fixture's names and the sandbox's ids.
@@ -35,6 +36,8 @@ pub(super) fn rewritten(
         }
     }
     for disk in &mut new.disks {
+        // Relabelling doesn't depend on them.
+        disk.options = DriverOptions::default();
         rewrite_image(&mut disk.image, place, ids)?;
     }
     Ok(new)
@@ -60,12 +63,27 @@ fn rewrite_source(source: &mut Source, place: &mut Place, ids: &Ids) -> Result<(
                 .for_each(|text| *text = ids.label(text));
         }
     }
-    if let Location::Local { path, block } = &mut source.location {
-        *path = moved(path, place)?;
-        // A block device can't be part of a fixture.
-        *block = false;
+    match &mut source.location {
+        Location::None => {}
+        Location::Local { path, block } => {
+            *path = moved(path, place)?;
+            // A block device can't be part of a fixture.
+            *block = false;
+        }
+        Location::Remote(remote) => *remote = nowhere(),
     }
     Ok(())
+}
+
+/// What stands for every remote source: its name may have a password in it.
+fn nowhere() -> Remote {
+    Remote::Nbd {
+        server: NbdServer::Inet {
+            host: "remote.invalid".to_owned(),
+            port: "10809".to_owned(),
+        },
+        export: Some("remote".to_owned()),
+    }
 }
 
 fn moved(path: &Path, place: &mut Place) -> Result<PathBuf, CaptureError> {
@@ -188,7 +206,6 @@ impl Page {
         }
     }
 
-    /// A remote source keeps nothing but that it is one: its name may have a password in it.
     fn open_source(&mut self, source: &Source) {
         match &source.location {
             Location::Local { path, .. } => {
@@ -196,6 +213,7 @@ impl Page {
                 self.open(&format!("source file='{}'", escape(path.as_ref())));
             }
             Location::None => self.open("source"),
+            // Rewritten to lead nowhere.
             Location::Remote(_) => {
                 self.open("source protocol='nbd' name='remote'");
                 self.line("<host name='remote.invalid'/>");
@@ -279,7 +297,8 @@ mod tests {
     #[case::layers(
         "<disk type='file' device='cdrom'><driver type='qcow2'/><source file='/a'/>\
          <backingStore type='file'><format type='qcow2'/><source file='/b'/>\
-         <backingStore type='network'><format type='raw'/><source protocol='nbd'/>\
+         <backingStore type='network'><format type='raw'/>\
+         <source protocol='nbd' name='remote'><host name='remote.invalid'/></source>\
          <backingStore/></backingStore></backingStore><target dev='sda'/></disk>",
         ""
     )]

@@ -43,7 +43,7 @@ fn domain(dir: &Path, disks: &str) {
 /// A disk in the way most are.
 fn disk(name: &str) -> String {
     format!(
-        "<disk type='file'><driver type='qcow2'/><source file='POOL/{name}'/>\
+        "<disk type='file'><driver type='qcow2' cache='none' discard='unmap'/><source file='POOL/{name}'/>\
          <target dev='vda'/></disk>"
     )
 }
@@ -115,6 +115,18 @@ fn disk(name: &str) -> String {
        "a.raw" = { raw = {} }
        "b.raw" = { hard-link = { target = "a.raw" } }"#,
     "a.qcow2",
+    2
+)]
+#[case::a_backing_image_by_json(
+    r#""vm/a.qcow2" = { qcow2 = { backing = 'json:{"driver":"qcow2","file":{"driver":"file","filename":"{dir}/b.qcow2"}}', backing-format = "qcow2" } }
+       "b.qcow2" = { qcow2 = {} }"#,
+    "vm/a.qcow2",
+    2
+)]
+#[case::a_backing_image_by_uri(
+    r#""vm/a.qcow2" = { qcow2 = { backing = 'file://{dir}/b.raw', backing-format = "raw" } }
+       "b.raw" = { raw = {} }"#,
+    "vm/a.qcow2",
     2
 )]
 #[case::bitmaps_and_snapshots(

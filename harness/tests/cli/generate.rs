@@ -193,10 +193,7 @@ fn a_thin_image_goes_over_a_disk_that_stays_as_it_is() {
     assert!(fs::read(dir.path().join("thin.qcow2")).unwrap() == thin);
     assert_eq!(fs::read(&disk).unwrap(), vec![7; 32_768]);
     assert_eq!(fs::metadata(&disk).unwrap().modified().unwrap(), before);
-    assert_eq!(
-        names(dir.path()),
-        ["disk.raw", "recipe.toml", "thin.qcow2"]
-    );
+    assert_eq!(names(dir.path()), ["disk.raw", "recipe.toml", "thin.qcow2"]);
 }
 
 /// A file system of its own, too small for the disk; it needs a user namespace.
@@ -218,7 +215,11 @@ fn a_full_disk_is_a_clear_error_and_leaves_nothing_behind() {
     if !crate::has("user-namespace", !said.contains("unshare failed")) {
         return;
     }
-    assert_eq!(String::from_utf8_lossy(&output.stdout), "exit 3\n0\n", "{said}");
+    assert_eq!(
+        String::from_utf8_lossy(&output.stdout),
+        "exit 3\n0\n",
+        "{said}"
+    );
     assert!(said.contains("big.raw"), "{said}");
     assert!(said.contains("No space left on device"), "{said}");
 }
