@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::reference::chain::names::is_ambiguous;
+
 /// Endings that say what a file is, not whose.
 const ENDINGS: [&[u8]; 6] = [b".qcow2", b".qcow", b".raw", b".img", b".iso", b".data"];
 
@@ -50,7 +52,7 @@ pub(super) struct Anonymiser {
 impl Anonymiser {
     /// A path, a URI or a `json:` name. What it is made of stays: slashes, dots, endings.
     pub(super) fn path(&mut self, name: &[u8]) -> Vec<u8> {
-        let is_separator = if has_protocol(name) {
+        let is_separator = if is_ambiguous(name) {
             |byte: u8| byte.is_ascii_punctuation() && !b"-_.".contains(&byte) || byte == 0
         } else {
             |byte: u8| matches!(byte, b'/' | 0)
@@ -61,7 +63,7 @@ impl Anonymiser {
                 Some((last, word)) if is_separator(*last) => (word, &part[word.len()..]),
                 _ => (part, &[][..]),
             };
-            let keep = has_protocol(name) && is_option(word);
+            let keep = is_ambiguous(name) && is_option(word);
             new.extend(if keep { word.to_vec() } else { self.word(word) });
             new.extend(separator);
         }
@@ -110,11 +112,6 @@ fn letters(number: u64, length: usize) -> Vec<u8> {
     word
 }
 
-/// Whether QEMU would take the name for more than a path: a colon stands before the first slash.
-fn has_protocol(name: &[u8]) -> bool {
-    name.iter().find(|byte| matches!(byte, b':' | b'/')) == Some(&b':')
-}
-
 fn is_option(word: &[u8]) -> bool {
     let is_port = word.len() <= 5 && word.iter().all(u8::is_ascii_digit);
     let known = |part: &[u8]| WORDS.iter().any(|known| known.as_bytes() == part);
@@ -124,7 +121,7 @@ fn is_option(word: &[u8]) -> bool {
 /// Covers user names, passwords and the like in URIs, option lists and `json:` names.
 pub(super) fn without_credentials(name: &[u8]) -> Vec<u8> {
     let mut name = name.to_vec();
-    if !has_protocol(&name) {
+    if !is_ambiguous(&name) {
         return name;
     }
     cover_in_uris(&mut name);
