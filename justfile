@@ -24,6 +24,10 @@ doc:
 conformance:
     cargo run --release -- run --require id-range,chown,selinux-xattr,security-xattr,no-selinux-kernel,qemu
 
+# speed, as ratios in one run: writing against qemu-img and bare system calls, probing against other crates
+bench:
+    cd bench && cargo bench
+
 # everything that CI does
 ci:
     bash .ci/run
