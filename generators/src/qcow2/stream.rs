@@ -34,6 +34,31 @@ impl<'a> Stream<'a> {
         Ok(())
     }
 
+    /// Puts `count` values of `N` bytes that follow each other.
+    pub(super) fn put_all<const N: usize>(
+        &mut self,
+        at: u64,
+        count: u64,
+        value: impl Fn(u64) -> [u8; N],
+    ) -> io::Result<()> {
+        let mut done = 0;
+        while done < count {
+            // The first one decides whether a new piece begins.
+            self.put(at + done * N as u64, &value(done))?;
+            done += 1;
+            let room = ((CHUNK - self.bytes.len()) / N) as u64;
+            let more = room.min(count - done);
+            let start = self.bytes.len();
+            self.bytes.resize(start + more as usize * N, 0);
+            let (places, _) = self.bytes[start..].as_chunks_mut::<N>();
+            for (index, place) in (done..).zip(places) {
+                *place = value(index);
+            }
+            done += more;
+        }
+        Ok(())
+    }
+
     fn flush(&mut self) -> io::Result<()> {
         self.file.write_all_at(&self.bytes, self.start)?;
         self.bytes.clear();

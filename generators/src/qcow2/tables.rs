@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io;
+use std::ops::Range;
 
 use super::mapping::Kind;
 use super::plan::{Plan, View};
@@ -10,41 +11,7 @@ use crate::layout::entry;
 
 /// Writes the tables of one state. What no entry stands in stays a hole.
 pub(super) fn write(file: &File, plan: &Plan, view: &View) -> io::Result<()> {
-    let mut l1: Vec<Stream<'_>> = view.l1_tables.iter().map(|_| Stream::new(file)).collect();
-    let mut l2 = Stream::new(file);
-    let mut tables = view.l2_tables.offsets(plan.cluster_bits);
-    let mut current = None;
-    let copied = if view.is_sole() { entry::COPIED } else { 0 };
-    for_each_entry(plan, view, |guest, value| {
-        let index = guest / plan.l2_entries();
-        let table = match current {
-            Some((of, table)) if of == index => table,
-            _ => {
-                let table = tables.next().unwrap_or_default();
-                for (stream, l1_table) in l1.iter_mut().zip(&view.l1_tables) {
-                    let at = l1_table.offset + index * entry::LENGTH;
-                    stream.put(at, &(copied | table).to_be_bytes())?;
-                }
-                table
-            }
-        };
-        current = Some((index, table));
-        let at = table + guest % plan.l2_entries() * plan.l2_entry_length();
-        l2.put(at, &value[..plan.l2_entry_length() as usize])
-    })?;
-    for stream in l1 {
-        stream.finish()?;
-    }
-    l2.finish()
-}
-
-/// Calls `put` with each mapped guest cluster and its L2 entry, of which a standard table has
-/// the first half.
-fn for_each_entry(
-    plan: &Plan,
-    view: &View,
-    mut put: impl FnMut(u64, &[u8]) -> io::Result<()>,
-) -> io::Result<()> {
+    let mut tables = Tables::new(file, plan, view);
     // A data file's clusters are never shared, whatever the refcount of their tables.
     let copied = if plan.external || view.is_sole() {
         entry::COPIED
@@ -54,26 +21,118 @@ fn for_each_entry(
     let mut host = view.data.offset;
     let mut stream = 0;
     for extent in &view.extents {
-        for guest in extent.guest.clone() {
-            let mut offset = 0;
-            if extent.kind.takes_host() && plan.external {
-                offset = copied | guest << plan.cluster_bits;
+        for guest in inside_tables(&extent.guest, plan.l2_entries()) {
+            let count = guest.end - guest.start;
+            let cluster_size = plan.cluster_size() as u64;
+            let (first, step) = if extent.kind.takes_host() && plan.external {
+                (copied | guest.start << plan.cluster_bits, cluster_size)
             } else if extent.kind.takes_host() {
-                offset = copied | host;
-                host += plan.cluster_size() as u64;
-            } else if extent.kind == Kind::Compressed {
-                offset = view.slots.entry(stream);
-                stream += 1;
+                let first = copied | host;
+                host += count * cluster_size;
+                (first, cluster_size)
+            } else {
+                (0, 0)
+            };
+            let offset_of = |index: u64| match extent.kind {
+                Kind::Compressed => view.slots.entry(stream + index),
+                _ => first + index * step,
+            };
+            tables.put(guest.start, count, extent.kind, offset_of)?;
+            if extent.kind == Kind::Compressed {
+                stream += count;
             }
-            put(guest, &entry_bytes(plan, extent.kind, offset))?;
         }
     }
-    Ok(())
+    tables.finish()
+}
+
+/// The parts of a range of guest clusters that lie in one L2 table each.
+fn inside_tables(guest: &Range<u64>, l2_entries: u64) -> impl Iterator<Item = Range<u64>> {
+    let Range { start, end } = guest.clone();
+    let tables = start / l2_entries..end.div_ceil(l2_entries);
+    tables.map(move |table| {
+        let first = table * l2_entries;
+        first.max(start)..(first + l2_entries).min(end)
+    })
+}
+
+/// The tables of one state while they are written, from the first entry to the last.
+struct Tables<'a> {
+    plan: &'a Plan,
+    view: &'a View,
+    l1: Vec<Stream<'a>>,
+    l2: Stream<'a>,
+    /// How many L2 tables have been begun.
+    begun: u64,
+    /// Index and offset of the last one.
+    current: Option<(u64, u64)>,
+}
+
+impl<'a> Tables<'a> {
+    fn new(file: &'a File, plan: &'a Plan, view: &'a View) -> Tables<'a> {
+        Tables {
+            plan,
+            view,
+            l1: view.l1_tables.iter().map(|_| Stream::new(file)).collect(),
+            l2: Stream::new(file),
+            begun: 0,
+            current: None,
+        }
+    }
+
+    /// Writes `count` entries of one table, from that of the cluster `guest` on.
+    fn put(
+        &mut self,
+        guest: u64,
+        count: u64,
+        kind: Kind,
+        offset_of: impl Fn(u64) -> u64,
+    ) -> io::Result<()> {
+        let plan = self.plan;
+        let table = self.table(guest / plan.l2_entries())?;
+        let at = table + guest % plan.l2_entries() * plan.l2_entry_length();
+        let value = |index| entry_value(plan, kind, offset_of(index));
+        if plan.extended_l2 {
+            self.l2
+                .put_all(at, count, |index| value(index).to_be_bytes())
+        } else {
+            // A standard entry is the first half.
+            let standard = |index| ((value(index) >> 64) as u64).to_be_bytes();
+            self.l2.put_all(at, count, standard)
+        }
+    }
+
+    /// Offset of the L2 table with this index, which the L1 tables are told of when it begins.
+    fn table(&mut self, index: u64) -> io::Result<u64> {
+        if let Some((_, table)) = self.current.filter(|(of, _)| *of == index) {
+            return Ok(table);
+        }
+        let table = self.view.l2_tables.offset + (self.begun << self.plan.cluster_bits);
+        let copied = if self.view.is_sole() {
+            entry::COPIED
+        } else {
+            0
+        };
+        for (stream, l1_table) in self.l1.iter_mut().zip(&self.view.l1_tables) {
+            let at = l1_table.offset + index * entry::LENGTH;
+            stream.put(at, &(copied | table).to_be_bytes())?;
+        }
+        self.begun += 1;
+        self.current = Some((index, table));
+        Ok(table)
+    }
+
+    fn finish(self) -> io::Result<()> {
+        for stream in self.l1 {
+            stream.finish()?;
+        }
+        self.l2.finish()
+    }
 }
 
 /// Both halves of an entry. `offset` has everything but what says which parts are zeros or
 /// allocated: bit 0 of a standard entry, the second half of an extended one.
-fn entry_bytes(plan: &Plan, kind: Kind, offset: u64) -> [u8; 16] {
+fn entry_value(plan: &Plan, kind: Kind, offset: u64) -> u128 {
     let (zero, allocated) = match kind {
         Kind::Data => (0, u32::MAX),
         Kind::Zero | Kind::ZeroAllocated => (u32::MAX, 0),
@@ -86,5 +145,5 @@ fn entry_bytes(plan: &Plan, kind: Kind, offset: u64) -> [u8; 16] {
         0
     };
     let parts = u64::from(zero) << 32 | u64::from(allocated);
-    (u128::from(offset | flag) << 64 | u128::from(parts)).to_be_bytes()
+    u128::from(offset | flag) << 64 | u128::from(parts)
 }
