@@ -31,45 +31,40 @@ fn pair(size: u64, raw_flag: bool) -> Recipe {
         start: None,
     };
     let mut recipe = Recipe::default();
-    recipe.files.insert("disk.qcow2".into(), Content::from(image));
+    recipe
+        .files
+        .insert("disk.qcow2".into(), Content::from(image));
     recipe.files.insert("disk.raw".into(), raw.into());
     recipe
 }
 
-/// Folders on tmpfs, each one new.
-struct Folders {
-    parent: TempDir,
-    count: u64,
-}
-
-impl Folders {
-    fn new() -> Folders {
-        let parent = tempfile::tempdir_in("/dev/shm").expect("a folder on tmpfs");
-        Folders { parent, count: 0 }
-    }
-
-    fn next(&mut self) -> PathBuf {
-        self.count += 1;
-        let folder = self.parent.path().join(self.count.to_string());
-        fs::create_dir(&folder).expect("a new folder");
-        folder
-    }
+/// A new folder on tmpfs. Each measured function gives it back, so that it is removed after the
+/// clock has stopped and memory never runs short.
+fn folder() -> TempDir {
+    tempfile::tempdir_in("/dev/shm").expect("a folder on tmpfs")
 }
 
 /// The pieces of an image that was written, without its holes.
 fn pieces(path: &Path) -> Vec<(u64, Vec<u8>)> {
     let bytes = fs::read(path).expect("the image reads");
     let cluster = 1 << 16;
-    let used = bytes.chunks(cluster).enumerate().filter_map(|(index, bytes)| {
-        let end = bytes.iter().rposition(|byte| *byte != 0)? + 1;
-        Some(((index * cluster) as u64, bytes[..end].to_vec()))
-    });
+    let used = bytes
+        .chunks(cluster)
+        .enumerate()
+        .filter_map(|(index, bytes)| {
+            let end = bytes.iter().rposition(|byte| *byte != 0)? + 1;
+            Some(((index * cluster) as u64, bytes[..end].to_vec()))
+        });
     used.collect()
 }
 
 fn create(path: PathBuf) -> File {
     let mut options = OpenOptions::new();
-    options.write(true).create_new(true).open(path).expect("a new file")
+    options
+        .write(true)
+        .create_new(true)
+        .open(path)
+        .expect("a new file")
 }
 
 /// The calls that nobody can do without: open, set the length, write, close.
@@ -77,9 +72,13 @@ fn bare(folder: &Path, size: u64, length: u64, pieces: &[(u64, Vec<u8>)]) {
     let image = create(folder.join("disk.qcow2"));
     image.set_len(length).expect("the length is set");
     for (at, bytes) in pieces {
-        image.write_all_at(bytes, *at).expect("the piece is written");
+        image
+            .write_all_at(bytes, *at)
+            .expect("the piece is written");
     }
-    create(folder.join("disk.raw")).set_len(size).expect("the length is set");
+    create(folder.join("disk.raw"))
+        .set_len(size)
+        .expect("the length is set");
 }
 
 fn qemu(folder: &Path, size: u64, options: &str) {
@@ -94,26 +93,34 @@ fn qemu(folder: &Path, size: u64, options: &str) {
 
 fn compare(criterion: &mut Criterion, name: &str, size: u64, raw_flag: bool, options: &str) {
     let recipe = pair(size, raw_flag);
-    let mut folders = Folders::new();
-    let first = folders.next();
-    fixture::write(&recipe, &first).expect("the pair is written");
-    let image = first.join("disk.qcow2");
+    let first = folder();
+    fixture::write(&recipe, first.path()).expect("the pair is written");
+    let image = first.path().join("disk.qcow2");
     let length = fs::metadata(&image).expect("the image is there").len();
     let pieces = pieces(&image);
 
     let mut group = criterion.benchmark_group(name);
     group.bench_function("bare system calls", |bencher| {
-        let run = |folder: PathBuf| bare(black_box(&folder), size, length, &pieces);
-        bencher.iter_batched(|| folders.next(), run, BatchSize::PerIteration);
+        let run = |folder: TempDir| {
+            bare(black_box(folder.path()), size, length, &pieces);
+            folder
+        };
+        bencher.iter_batched(folder, run, BatchSize::PerIteration);
     });
     group.bench_function("qconform", |bencher| {
-        let run = |folder: PathBuf| fixture::write(black_box(&recipe), &folder).is_ok();
-        bencher.iter_batched(|| folders.next(), run, BatchSize::PerIteration);
+        let run = |folder: TempDir| {
+            let written = fixture::write(black_box(&recipe), folder.path());
+            (written.expect("the pair is written"), folder)
+        };
+        bencher.iter_batched(folder, run, BatchSize::PerIteration);
     });
     group.sample_size(10);
     group.bench_function("qemu-img create", |bencher| {
-        let run = |folder: PathBuf| qemu(black_box(&folder), size, options);
-        bencher.iter_batched(|| folders.next(), run, BatchSize::PerIteration);
+        let run = |folder: TempDir| {
+            qemu(black_box(folder.path()), size, options);
+            folder
+        };
+        bencher.iter_batched(folder, run, BatchSize::PerIteration);
     });
     group.finish();
 }

@@ -33,13 +33,13 @@ pub(super) fn write(file: &File, plan: &Plan, view: &View) -> io::Result<()> {
             } else {
                 (0, 0)
             };
-            let offset_of = |index: u64| match extent.kind {
-                Kind::Compressed => view.slots.entry(stream + index),
-                _ => first + index * step,
-            };
-            tables.put(guest.start, count, extent.kind, offset_of)?;
             if extent.kind == Kind::Compressed {
+                let entry = |index| view.slots.entry(stream + index);
+                tables.put(guest.start, count, extent.kind, entry)?;
                 stream += count;
+            } else {
+                let offset = |index| first + index * step;
+                tables.put(guest.start, count, extent.kind, offset)?;
             }
         }
     }
@@ -91,14 +91,16 @@ impl<'a> Tables<'a> {
         let plan = self.plan;
         let table = self.table(guest / plan.l2_entries())?;
         let at = table + guest % plan.l2_entries() * plan.l2_entry_length();
-        let value = |index| entry_value(plan, kind, offset_of(index));
+        let (zero, allocated) = parts(kind);
         if plan.extended_l2 {
-            self.l2
-                .put_all(at, count, |index| value(index).to_be_bytes())
+            let parts = u64::from(zero) << 32 | u64::from(allocated);
+            let value = |index| u128::from(offset_of(index)) << 64 | u128::from(parts);
+            let bytes = |index| value(index).to_be_bytes();
+            self.l2.put_all(at, count, bytes)
         } else {
-            // A standard entry is the first half.
-            let standard = |index| ((value(index) >> 64) as u64).to_be_bytes();
-            self.l2.put_all(at, count, standard)
+            let flag = if zero == 0 { 0 } else { entry::ZERO };
+            let bytes = |index| (offset_of(index) | flag).to_be_bytes();
+            self.l2.put_all(at, count, bytes)
         }
     }
 
@@ -130,20 +132,13 @@ impl<'a> Tables<'a> {
     }
 }
 
-/// Both halves of an entry. `offset` has everything but what says which parts are zeros or
-/// allocated: bit 0 of a standard entry, the second half of an extended one.
-fn entry_value(plan: &Plan, kind: Kind, offset: u64) -> u128 {
-    let (zero, allocated) = match kind {
+/// Which subclusters read as zeros, and which are allocated: the second half of an extended entry.
+/// Of a standard one, any zeros make bit 0.
+fn parts(kind: Kind) -> (u32, u32) {
+    match kind {
         Kind::Data => (0, u32::MAX),
         Kind::Zero | Kind::ZeroAllocated => (u32::MAX, 0),
         Kind::Compressed => (0, 0),
         Kind::Parts { allocated, zero } => (zero, allocated),
-    };
-    let flag = if !plan.extended_l2 && zero != 0 {
-        entry::ZERO
-    } else {
-        0
-    };
-    let parts = u64::from(zero) << 32 | u64::from(allocated);
-    u128::from(offset | flag) << 64 | u128::from(parts)
+    }
 }

@@ -6,10 +6,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::{env, fs, thread};
 
+use proptest::strategy::{Strategy as _, ValueTree as _};
+use proptest::test_runner::TestRunner;
 use qconform_generators::corpus::{self, Entry, IMAGE};
 use qconform_generators::fixture;
 use qconform_generators::guest::Disk;
 use qconform_generators::recipe::Content;
+use qconform_generators::strategies::{TOP, defective};
 
 use crate::programs::{Qemu, find, run};
 
@@ -252,3 +255,31 @@ impl Qemu {
             .to_owned()
     }
 }
+
+/// A fuzzer of which nearly every image dies in the same few header checks finds little.
+#[test]
+fn a_good_part_of_random_defects_gets_past_the_header() {
+    let Some(qemu) = Qemu::find() else { return };
+    let mut runner = TestRunner::deterministic();
+    let strategy = defective(1..=2);
+    let (mut opened, mut said) = (0, BTreeSet::new());
+    for _ in 0..RANDOM_DEFECTS {
+        let recipe = strategy.new_tree(&mut runner).unwrap().current();
+        let folder = tempfile::tempdir().unwrap();
+        fixture::write(&recipe, folder.path()).unwrap();
+        let open = qemu.io(folder.path(), &["-r", "-f", "qcow2", "-c", "quit", TOP]);
+        if open.status.success() {
+            opened += 1;
+        } else {
+            said.insert(verdict(&open, folder.path()));
+        }
+    }
+    println!(
+        "{opened} of {RANDOM_DEFECTS} opened, {} messages",
+        said.len()
+    );
+    assert!(opened * 4 > RANDOM_DEFECTS, "{opened} of {RANDOM_DEFECTS}");
+    assert!(said.len() > 20, "{said:#?}");
+}
+
+const RANDOM_DEFECTS: usize = 300;
