@@ -28,6 +28,10 @@ conformance:
 bench:
     cd bench && cargo bench
 
+# fuzz the reference from the corpus (needs cargo-fuzz and a nightly toolchain): `just fuzz probe`
+fuzz TARGET *ARGS:
+    cd fuzz && cargo run --release --bin seed && cargo fuzz run {{TARGET}} corpus/{{TARGET}} {{ARGS}}
+
 # everything that CI does
 ci:
     bash .ci/run
