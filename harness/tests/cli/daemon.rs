@@ -84,8 +84,10 @@ impl Daemon {
 
     /// Gives a command; an error is the daemon's own description.
     pub(crate) fn ask(&mut self, command: &str, arguments: &Value) -> Result<Value, String> {
-        let request = json!({"execute": command, "arguments": arguments});
-        writeln!(self.commands, "{request}").unwrap();
+        // In one piece: the daemon obeys as soon as the JSON is whole, and one that was told to
+        // quit may be gone before a line's end is written by itself.
+        let request = format!("{}\n", json!({"execute": command, "arguments": arguments}));
+        self.commands.write_all(request.as_bytes()).unwrap();
         loop {
             let mut answer = self.next();
             if let Some(error) = answer["error"]["desc"].as_str() {
