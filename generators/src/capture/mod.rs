@@ -1,7 +1,7 @@
 //! From a real file to the recipe that rebuilds its metadata.
 //!
 //! Headers, tables and directories come back byte for byte, whatever is wrong with them; nothing
-//! is judged. Guest data is never read: where it was, the recipe has the file's marker or a hole.
+//! is judged. Guest data is never kept: where it was, the recipe has the file's marker or a hole.
 //! What is neither, such as a table that a broken pointer seems to have in the midst of guest
 //! data, is left out and counted in [`Left`].
 

@@ -11,6 +11,10 @@ use crate::layout::{bitmap, entry, limit};
 /// Most entries of a table in which nothing makes sense, if each could be a damaged one.
 const DAMAGED_MAX: u64 = 8;
 
+/// How many refcounts of less than a byte must make sense for one that doesn't. Half of the bits
+/// of guest data are set by chance, and about as many in text.
+const NARROW_MAJORITY: u64 = 7;
+
 /// How many entries of a table make sense, and how many don't.
 #[derive(Clone, Copy, Debug, Default)]
 struct Votes {
@@ -96,10 +100,13 @@ impl Judge<'_> {
 
     fn refcounts(&self, bytes: &[u8], first: u64, order: u32) -> bool {
         let clusters = self.length.div_ceil(self.header.cluster_size());
-        // Snapshots add one each, and compressed streams share clusters.
-        let usual = (u64::from(self.header.snapshot_count) + 1).saturating_mul(16);
-        let (words, _) = bytes.as_chunks::<8>();
         let width = 1_u32 << order;
+        // Snapshots add one each, and compressed streams share clusters; but larger parts of what
+        // the width holds are rather bytes of text.
+        let part_of_max = if width < u8::BITS { 4 } else { 8 };
+        let usual = (u64::from(self.header.snapshot_count) + 1).saturating_mul(16);
+        let usual = usual.min((u64::MAX >> (64 - width)) / part_of_max).max(1);
+        let (words, _) = bytes.as_chunks::<8>();
         let in_word = u64::from(u64::BITS / width);
         let each = (0..).zip(words).flat_map(|(index, word)| {
             let value = u64::from_be_bytes(*word);
@@ -107,14 +114,21 @@ impl Judge<'_> {
             (0..in_word).map(move |place| (base.saturating_add(place), part(value, place, order)))
         });
         let (mut good, mut bad) = (0_u64, 0_u64);
-        for (cluster, count) in each.filter(|(_, count)| *count != 0) {
-            if cluster < clusters && count <= usual {
-                good += 1;
-            } else {
-                bad += 1;
+        for (cluster, count) in each {
+            let inside = cluster < clusters;
+            match count {
+                // Few bits are rarely too large, but most clusters of a file are in use.
+                0 if inside && width < u8::BITS => bad += 1,
+                0 => {}
+                count if inside && count <= usual => good += 1,
+                _ => bad += 1,
             }
         }
-        good >= bad
+        if width < u8::BITS {
+            good >= bad * NARROW_MAJORITY
+        } else {
+            good >= bad
+        }
     }
 
     /// Entries of a bitmap's table: offsets of clusters, or the flag for ones.

@@ -343,6 +343,32 @@ fn a_pointer_into_guest_data_captures_none(#[case] at: u64, #[case] value: u64) 
     capture_folder(folder.path(), Data::Markers);
 }
 
+/// Any byte could be narrow refcounts of a file that is long enough.
+#[rstest]
+fn a_block_of_narrow_refcounts_in_guest_data_captures_none(
+    #[values(1, 2, 4, 8)] refcount_bits: u32,
+) {
+    let Some(qemu) = Qemu::find() else { return };
+    let script = format!(
+        "img create -q -f qcow2 -o cluster_size=512,refcount_bits={refcount_bits} a.qcow2 8M
+        io a.qcow2 write SECRET 0 4M"
+    );
+    let folder = made(&qemu, &script);
+    let path = folder.path().join("a.qcow2");
+    let bytes = fs::read(&path).unwrap();
+    let guest = bytes
+        .chunks(512)
+        .rposition(|cluster| cluster.starts_with(&SECRET.as_bytes()[..4]))
+        .unwrap();
+    let table = u64::from_be_bytes(bytes[48..56].try_into().unwrap());
+    let file = File::options().write(true).open(&path).unwrap();
+    let offset = guest as u64 * 512;
+    file.write_all_at(&offset.to_be_bytes(), table).unwrap();
+    let captured = capture(&path, Data::Markers);
+    assert_ne!(captured.left.doubtful_tables, 0);
+    capture_folder(folder.path(), Data::Markers);
+}
+
 fn defective(choice: &Choice) -> (Qcow2, tempfile::TempDir) {
     let defect = choice.defect().unwrap();
     let image = Qcow2 {
