@@ -10,6 +10,9 @@ const BACKING: &str = "Header, backing_file_offset";
 /// Longest name that is written, in bytes: more than any first cluster holds.
 const LENGTH_MAX: u64 = 4 << 20;
 
+/// The address of a server that isn't there.
+const SERVER: &[u8] = b"nbd://127.0.0.1:1/none";
+
 pub(super) const DEFECTS: &[Defect] = &[
     plain(
         "data-file-empty",
@@ -62,19 +65,14 @@ pub(super) const DEFECTS: &[Defect] = &[
         "a stored name is a path, never a description of a node",
         "CVE-2024-4467",
         Base::DataFile,
-        |site, _| {
-            data_file(site, |name| {
-                let name = String::from_utf8_lossy(name);
-                format!(r#"json:{{"driver":"file","filename":"{name}"}}"#).into_bytes()
-            })
-        },
+        |site, _| data_file(site, json),
     ),
     plain(
         "data-file-protocol",
         "a stored name is a path, never the address of a server",
         "CVE-2024-4467",
         Base::DataFile,
-        |site, _| data_file(site, |_| b"nbd://127.0.0.1:1/none".to_vec()),
+        |site, _| data_file(site, |_| SERVER.to_vec()),
     ),
     plain(
         "data-file-prefix",
@@ -215,19 +213,14 @@ pub(super) const DEFECTS: &[Defect] = &[
         "a backing name in JSON describes a node",
         "QEMU",
         Base::Backing,
-        |site, _| {
-            backing(site, |name| {
-                let name = String::from_utf8_lossy(name);
-                format!(r#"json:{{"driver":"file","filename":"{name}"}}"#).into_bytes()
-            })
-        },
+        |site, _| backing(site, json),
     ),
     plain(
         "backing-protocol",
         "a backing name with a protocol is the address of a server",
         "QEMU",
         Base::Backing,
-        |site, _| backing(site, |_| b"nbd://127.0.0.1:1/none".to_vec()),
+        |site, _| backing(site, |_| SERVER.to_vec()),
     ),
     plain(
         "backing-format-missing",
@@ -277,6 +270,12 @@ fn backing(site: &mut Site<'_>, name: impl FnOnce(&[u8]) -> Vec<u8>) -> Result<(
     let backing = site.draft.backing.as_mut().ok_or("a backing image")?;
     *backing = name(backing);
     Ok(())
+}
+
+/// The file with this name, described as a block node.
+fn json(name: &[u8]) -> Vec<u8> {
+    let name = String::from_utf8_lossy(name);
+    format!(r#"json:{{"driver":"file","filename":"{name}"}}"#).into_bytes()
 }
 
 /// The image's name without its folder.

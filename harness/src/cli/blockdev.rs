@@ -40,11 +40,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Exit, Failure> {
     } else {
         print(&report, out)?;
     }
-    Ok(if report.error.is_none() {
-        Exit::Conforming
-    } else {
-        Exit::NotConforming
-    })
+    Ok(Exit::of(report.error.is_none()))
 }
 
 fn graph(xml: &[u8]) -> Result<(Graph, Vec<FileViolation>), ErrorReport> {

@@ -164,9 +164,5 @@ fn verify(folder: &Path, out: &mut dyn Write) -> Result<Exit, Failure> {
     for difference in &differences {
         writeln!(out, "{}", printable(&named(difference)))?;
     }
-    Ok(if differences.is_empty() {
-        Exit::Conforming
-    } else {
-        Exit::NotConforming
-    })
+    Ok(Exit::of(differences.is_empty()))
 }

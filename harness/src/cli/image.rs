@@ -195,11 +195,7 @@ pub(super) fn chain(args: &ChainArgs, out: &mut dyn Write) -> Result<Exit, Failu
     } else {
         print_chain(&report, out)?;
     }
-    Ok(if report.error.is_none() {
-        Exit::Conforming
-    } else {
-        Exit::NotConforming
-    })
+    Ok(Exit::of(report.error.is_none()))
 }
 
 /// Prints a domain with what its chain's headers name; what is odd goes to standard error.

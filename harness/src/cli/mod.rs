@@ -43,6 +43,17 @@ pub enum Exit {
     Interrupted = 130,
 }
 
+impl Exit {
+    /// How a command ends that found everything in order, or didn't.
+    fn of(conforming: bool) -> Self {
+        if conforming {
+            Exit::Conforming
+        } else {
+            Exit::NotConforming
+        }
+    }
+}
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         ExitCode::from(exit as u8)

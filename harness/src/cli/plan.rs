@@ -69,11 +69,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Exit, Failure> {
     } else {
         print(&report, out)?;
     }
-    Ok(if report.error.is_none() {
-        Exit::Conforming
-    } else {
-        Exit::NotConforming
-    })
+    Ok(Exit::of(report.error.is_none()))
 }
 
 fn print(report: &PlanReport, out: &mut dyn Write) -> io::Result<()> {
