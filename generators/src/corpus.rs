@@ -12,6 +12,7 @@ mod chains;
 mod contradictions;
 mod names;
 pub mod structures;
+mod together;
 
 use crate::defect::{self, BASE_BACKING, BASE_DATA_FILE, Choice, Defect};
 use crate::recipe::{Bytes, Content, Qcow2, Raw, Recipe};
@@ -53,6 +54,7 @@ pub fn entries() -> impl Iterator<Item = Entry> {
         .chain(names::entries())
         .chain(chains::entries())
         .chain(contradictions::entries())
+        .chain(together::entries())
         .chain(defects())
 }
 
@@ -96,7 +98,7 @@ fn with_defect(defect: &Defect, choice: Choice) -> Entry {
 }
 
 /// A recipe of the image and the files that it needs.
-fn recipe(image: Qcow2, others: impl IntoIterator<Item = (&'static str, Content)>) -> Recipe {
+fn recipe<'a>(image: Qcow2, others: impl IntoIterator<Item = (&'a str, Content)>) -> Recipe {
     let mut recipe = Recipe::default();
     recipe.files.insert(IMAGE.to_owned(), image.into());
     for (name, content) in others {

@@ -7,6 +7,7 @@ use std::path::{Component, Path, PathBuf};
 
 use thiserror::Error;
 
+use crate::file_name;
 use crate::marker::Marker;
 use crate::recipe::{Bytes, Content, Encryption, Qcow2, Raw, Recipe};
 
@@ -332,7 +333,7 @@ fn through_folder(recipe: &Recipe, name: &str) -> Option<String> {
 
 /// A stored name as a name of the recipe: relative to the folder of the file that stores it.
 fn beside(file: &str, stored: &Bytes) -> String {
-    let text = String::from_utf8_lossy(&stored.to_bytes()).into_owned();
+    let text = file_name::text(&stored.to_bytes());
     let mut path = PathBuf::new();
     let relative = match text.strip_prefix("{dir}/") {
         Some(inside) => inside,

@@ -1,7 +1,7 @@
 //! Writes synthetic disk images: from a recipe to bytes on disk.
 //!
 //! A [`recipe`] describes a folder of files; [`fixture`] writes it, [`manifest`] says what the
-//! files were when they were written, [`marker`] tells files and offsets apart, and [`guest`] says
+//! files were when they were written, [`file_name`] writes any name as text, [`marker`] tells files and offsets apart, and [`guest`] says
 //! what each guest byte has to be.
 //! [`layout`] holds the on-disk constants. Nothing here reads back what it wrote in order to
 //! decide anything, and nothing here knows what a reader of the files should make of them.
@@ -28,6 +28,7 @@
 pub mod capture;
 pub mod corpus;
 pub mod defect;
+pub mod file_name;
 pub mod fixture;
 pub mod guest;
 pub mod layout;

@@ -8,7 +8,7 @@ mod archive;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{self, Write as _};
+use std::io;
 use std::path::Path;
 
 use serde::Serialize;
@@ -17,7 +17,7 @@ use thiserror::Error;
 
 use crate::corpus::{Entry, IMAGE};
 use crate::fixture::{self, FixtureError};
-use crate::manifest::{FILE_NAME, Manifest, ManifestError};
+use crate::manifest::Manifest;
 
 pub use archive::write_archive;
 
@@ -63,9 +63,6 @@ pub enum PackError {
     /// Something around the entries could not.
     #[error(transparent)]
     Fixture(#[from] FixtureError),
-    /// The manifest could not be made.
-    #[error("cannot make the manifest")]
-    Manifest(#[from] ManifestError),
     /// A recipe or an annotation could not be put into words.
     #[error("cannot describe entry {id}: {message}")]
     Describe {
@@ -120,11 +117,9 @@ fn write_into(
         serde_json::to_writer(&mut index, &line).map_err(|error| describe(error.to_string()))?;
         index.push(b'\n');
     }
-    put(stage, INDEX, &index)?;
-    put(stage, "README.md", README.as_bytes())?;
-    let manifest = Manifest::of(stage)?;
-    put(stage, FILE_NAME, manifest.to_string().as_bytes())?;
-    Ok(manifest)
+    fixture::put(stage, INDEX, &index)?;
+    fixture::put(stage, "README.md", README.as_bytes())?;
+    Ok(fixture::write_manifest(stage)?)
 }
 
 fn write_entry(entry: &Entry, folder: &Path) -> Result<(), PackError> {
@@ -141,14 +136,4 @@ fn write_entry(entry: &Entry, folder: &Path) -> Result<(), PackError> {
         .map_err(failed)?;
     fixture::write_as(&entry.recipe, folder, Path::new(NAMES_FOLDER)).map_err(failed)?;
     Ok(())
-}
-
-fn put(folder: &Path, name: &str, bytes: &[u8]) -> Result<(), FixtureError> {
-    let path = folder.join(name);
-    let mut file = fixture::create(&path)?;
-    file.write_all(bytes).map_err(|source| FixtureError::Io {
-        action: "write",
-        path,
-        source,
-    })
 }

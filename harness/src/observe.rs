@@ -6,6 +6,7 @@ use std::io;
 use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt};
 use std::path::Path;
 
+use qconform_generators::file_name;
 use qconform_scenarios::file::Owner;
 use rustix::fs::{OFlags, SeekFrom, XattrFlags};
 use serde::{Deserialize, Serialize};
@@ -18,7 +19,7 @@ pub use watch::{Touch, Watch};
 /// Name of the extended attribute that holds a SELinux label.
 pub const SELINUX: &str = "security.selinux";
 
-/// State of every file below a folder, by relative name.
+/// State of every file below a folder, by relative name, which is text as [`file_name`] says.
 pub type Snapshot = BTreeMap<String, FileState>;
 
 /// State of one file.
@@ -52,7 +53,7 @@ pub fn snapshot(dir: &Path, records: &[String]) -> io::Result<Snapshot> {
         let state = state(entry.path(), records).map_err(|error| {
             io::Error::new(error.kind(), format!("{}: {error}", entry.path().display()))
         })?;
-        states.insert(name.to_string_lossy().into_owned(), state);
+        states.insert(file_name::path_text(name), state);
     }
     Ok(states)
 }

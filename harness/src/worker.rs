@@ -8,6 +8,7 @@ use std::os::unix::fs::{PermissionsExt, lchown};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
+use qconform_generators::file_name;
 use qconform_scenarios::FIXTURE_DIR;
 use qconform_scenarios::case::{Ask, Step};
 use qconform_scenarios::file::{CaseFile, CaseFiles, recipe};
@@ -151,7 +152,7 @@ fn make(case: &CaseOrder, dir: &Path) -> io::Result<()> {
     let recipe = recipe(&case.files, case.seed);
     qconform_generators::fixture::write(&recipe, dir).map_err(io::Error::other)?;
     for (name, file) in &case.files {
-        dress(&dir.join(name), file)
+        dress(&file_name::join(dir, name), file)
             .map_err(|error| io::Error::new(error.kind(), format!("{name}: {error}")))?;
     }
     Ok(())

@@ -1,6 +1,7 @@
 //! Data files in every form that a stored name can take.
 
 use super::{Entry, IMAGE, full_raw, over, recipe};
+use crate::file_name;
 use crate::recipe::{Bytes, Content, Directory, Fifo, HardLink, Qcow2, Recipe, Symlink};
 
 const SECTION: &str = "Header extensions, external data file name string";
@@ -12,6 +13,22 @@ pub(super) fn entries() -> impl Iterator<Item = Entry> {
     };
     for (id, title, stored, file) in PLAIN {
         add(id, title, recipe(over(*stored), [(*file, full_raw())]));
+    }
+    for (id, title, stored) in [
+        (
+            "not-utf8",
+            "a name that is not UTF-8",
+            b"data\xff\xfe.raw".to_vec(),
+        ),
+        (
+            "every-byte",
+            "a name with every byte that a name may hold",
+            every_byte(),
+        ),
+    ] {
+        let file = file_name::text(&stored);
+        let image = over(Bytes::verbatim(stored));
+        add(id, title, recipe(image, [(file.as_str(), full_raw())]));
     }
     add(
         "parent",
@@ -138,7 +155,7 @@ const PLAIN: &[(&str, &str, &str, &str)] = &[
         "quotes",
         "a name with quotes and backslashes",
         "da\"ta'\\file",
-        "da\"ta'\\file",
+        "da\"ta'\\\\file",
     ),
     (
         "control",
@@ -173,6 +190,11 @@ const PLAIN: &[(&str, &str, &str, &str)] = &[
     ),
     ("tilde", "a name like a home folder", "~root", "~root"),
 ];
+
+/// All but NUL and the slash: 254 bytes, one fewer than the longest name.
+fn every_byte() -> Vec<u8> {
+    (1..=u8::MAX).filter(|byte| *byte != b'/').collect()
+}
 
 /// The same image under a name in another folder, where a file of the data file's name is a
 /// decoy or the right one, depending on the reader.

@@ -1,8 +1,8 @@
 //! Refuses what cannot be written, before anything is.
 
 use super::{Bytes, Clusters, Content, HardLink, Raw, Recipe, RecipeError, Symlink};
-use crate::manifest;
 use crate::qcow2::{Expand, Image, check_limit};
+use crate::{file_name, manifest};
 
 /// Longest target of a symlink in bytes that Linux takes.
 const TARGET_MAX: usize = 4095;
@@ -73,9 +73,14 @@ fn check_file_name(file: &str) -> Result<(), RecipeError> {
         "is absolute"
     } else if file.contains('\0') {
         "has a NUL byte"
+    } else if file_name::bytes(file).is_none() {
+        r"has an escape other than \\ and \xNN for a byte that is not UTF-8"
     } else if file.split('/').any(|part| matches!(part, "" | "." | "..")) {
         "has an empty, '.' or '..' component"
-    } else if file.split('/').next() == Some(manifest::FILE_NAME) {
+    } else if matches!(
+        file.split('/').next(),
+        Some(manifest::FILE_NAME | manifest::OTHERS)
+    ) {
         "is the manifest's"
     } else if file == "-" {
         "means standard input to sha256sum"

@@ -43,7 +43,7 @@ pub struct Recipe {
     /// Goes into every marker; two fixtures with different seeds share no populated block.
     pub seed: u64,
     /// Names relative to the fixture's folder, with `/` between folders, which are made on the
-    /// way.
+    /// way. Names that are not UTF-8, and backslashes, are written as [`crate::file_name`] says.
     pub files: BTreeMap<String, Content>,
 }
 

@@ -210,7 +210,8 @@ fn checked(output: &Output, folder: &Path) -> String {
     }
 }
 
-/// `ok`, or the first line of what the program said without names and numbers.
+/// `ok`, or the first line of what the program said without names and numbers. A writable open
+/// that fails may have said what it repaired before.
 fn verdict(output: &Output, folder: &Path) -> String {
     match output.status.code() {
         Some(0) => return "ok".to_owned(),
@@ -220,7 +221,10 @@ fn verdict(output: &Output, folder: &Path) -> String {
     }
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     let folder = folder.to_str().unwrap();
-    let line = said.lines().next().unwrap_or_default().replace(folder, "");
+    let failed = |line: &&str| line.contains("can't open device");
+    let line = said.lines().find(failed).or(said.lines().next());
+    let line = line.unwrap_or_default();
+    let line = line.replace(folder, "");
     let line = line
         .replace("qemu-img: ", "")
         .replace("qemu-io: can't open device image.qcow2: ", "")

@@ -192,7 +192,7 @@ fn a_staged_fixture_lands_with_its_manifest(#[case] exists: bool) {
     assert_eq!(names(parent.path()), ["fixture"]);
     assert_eq!(
         manifest.names().collect::<Vec<_>>(),
-        ["disk.qcow2", "sub/disk.raw"]
+        ["OTHERS.jsonl", "disk.qcow2", "sub/disk.raw"]
     );
     assert_eq!(Manifest::load(&folder).unwrap(), manifest);
     assert_eq!(manifest.verify(&folder).unwrap(), []);

@@ -1,8 +1,12 @@
 //! Manifests as text, and against folders.
 
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::symlink;
+use std::path::Path;
 
+use qconform_generators::file_name;
 use qconform_generators::manifest::{self, Difference, Manifest, ManifestError};
 use rstest::rstest;
 use tempfile::TempDir;
@@ -26,8 +30,9 @@ fn folder(files: &[&str]) -> TempDir {
 fn regular_files_are_listed_sorted_and_nothing_else_is() {
     let folder = folder(&["b", "a/z", "MANIFEST.sha256", "a b"]);
     symlink("b", folder.path().join("link")).unwrap();
-    let text = Manifest::of(folder.path()).unwrap().to_string();
-    assert_eq!(text, format!("{ABC}  a b\n{ABC}  a/z\n{ABC}  b\n"));
+    let text = Manifest::of(folder.path()).unwrap().to_bytes();
+    let expected = format!("{ABC}  a b\n{ABC}  a/z\n{ABC}  b\n");
+    assert_eq!(text, expected.as_bytes());
 }
 
 #[test]
@@ -52,7 +57,7 @@ fn verify_names_what_is_missing_changed_and_extra() {
         [
             Difference::Changed("changed".into()),
             Difference::Missing("gone".into()),
-            Difference::Missing("replaced".into()),
+            Difference::Changed("replaced".into()),
             Difference::Extra("new".into()),
         ]
     );
@@ -66,25 +71,30 @@ fn verify_names_what_is_missing_changed_and_extra() {
 #[case::asterisk("*star")]
 #[case::spaces("  two")]
 #[case::unicode("Größe")]
-fn any_name_survives_the_text_and_satisfies_sha256sum(#[case] name: &str) {
-    let folder = folder(&[name]);
+#[case::not_utf8(b"\xff\xfe.raw")]
+#[case::cut_short_and_a_backslash(b"\xe2\x82\\x")]
+fn any_name_survives_the_text_and_satisfies_sha256sum(#[case] name: impl AsRef<[u8]>) {
+    let folder = tempfile::tempdir().unwrap();
+    let name = name.as_ref();
+    fs::write(folder.path().join(OsStr::from_bytes(name)), "abc").unwrap();
     let manifest = Manifest::of(folder.path()).unwrap();
-    let text = manifest.to_string();
-    assert_eq!(Manifest::parse(&text).unwrap(), manifest);
-    assert_eq!(manifest.names().collect::<Vec<_>>(), [name]);
+    let bytes = manifest.to_bytes();
+    assert_eq!(Manifest::parse(&bytes).unwrap(), manifest);
+    let names: Vec<_> = manifest.names().map(file_name::bytes).collect();
+    assert_eq!(names, [Some(name.to_owned())]);
 
     let Some(sha256sum) = find("sha256sum", "coreutils") else {
         return;
     };
-    fs::write(folder.path().join(manifest::FILE_NAME), text).unwrap();
+    fs::write(folder.path().join(manifest::FILE_NAME), bytes).unwrap();
     let arguments = ["--check", "--strict", manifest::FILE_NAME];
     assert_success("sha256sum", &run(&sha256sum, folder.path(), &arguments));
 }
 
 #[test]
 fn what_sha256sum_writes_in_binary_mode_is_understood() {
-    let manifest = Manifest::parse(&format!("{ABC} *a\n")).unwrap();
-    assert_eq!(manifest.to_string(), format!("{ABC}  a\n"));
+    let manifest = Manifest::parse(format!("{ABC} *a\n").as_bytes()).unwrap();
+    assert_eq!(manifest.to_bytes(), format!("{ABC}  a\n").as_bytes());
 }
 
 #[rstest]
@@ -101,7 +111,7 @@ fn a_line_that_is_no_entry_is_refused_with_its_number(
     #[case] line: usize,
     #[case] expected: &str,
 ) {
-    let error = Manifest::parse(&text).unwrap_err();
+    let error = Manifest::parse(text.as_bytes()).unwrap_err();
     let ManifestError::Line { number, problem } = error else {
         panic!("{error}")
     };
@@ -109,14 +119,74 @@ fn a_line_that_is_no_entry_is_refused_with_its_number(
 }
 
 #[test]
-fn a_name_that_is_not_utf_8_is_an_error_with_its_path() {
-    use std::os::unix::ffi::OsStrExt as _;
+fn an_empty_manifest_lists_nothing() {
+    assert_eq!(Manifest::parse(b"").unwrap().names().count(), 0);
+}
+
+/// A fixture with a link, a FIFO and files under names that are no UTF-8.
+fn fixture(folder: &Path) -> Manifest {
+    let recipe = r#"
+        [files]
+        'data\xff.raw' = { raw = {} }
+        'back\\slash.raw' = { raw = {} }
+        'sub\xfe/again' = { hard-link = { target = 'data\xff.raw' } }
+        link = { symlink = { target = { hex = "64617461ff2e726177" } } }
+        pipe = { fifo = {} }
+    "#;
+    let recipe = toml::from_str(recipe).unwrap();
+    qconform_generators::fixture::write_staged(&recipe, folder).unwrap()
+}
+
+#[test]
+fn what_is_no_regular_file_is_listed_beside_the_manifest() {
+    let parent = tempfile::tempdir().unwrap();
+    let folder = parent.path().join("fixture");
+    let manifest = fixture(&folder);
+    assert_eq!(
+        fs::read_to_string(folder.join(manifest::OTHERS)).unwrap(),
+        "{\"name\":\"link\",\"kind\":\"symlink\",\"target\":\"data\\\\xff.raw\"}\n\
+         {\"name\":\"pipe\",\"kind\":\"fifo\"}\n"
+    );
+    let loaded = Manifest::load(&folder).unwrap();
+    assert_eq!(loaded, manifest);
+    assert_eq!(loaded.verify(&folder).unwrap(), []);
+    assert!(folder.join(OsStr::from_bytes(b"sub\xfe/again")).is_file());
+    assert!(folder.join(r"back\slash.raw").is_file());
+    assert_eq!(fs::read(folder.join("link")).unwrap().len(), 32_768);
+}
+
+#[rstest]
+#[case::the_link_points_elsewhere("link", Some("pipe"), Difference::Changed("link".into()))]
+#[case::the_link_is_gone("link", None, Difference::Missing("link".into()))]
+#[case::the_fifo_is_a_link_now("pipe", Some("x"), Difference::Changed("pipe".into()))]
+#[case::another_link("more", Some("x"), Difference::Extra("more".into()))]
+fn verify_sees_links_and_fifos(
+    #[case] name: &str,
+    #[case] target: Option<&str>,
+    #[case] expected: Difference,
+) {
+    let parent = tempfile::tempdir().unwrap();
+    let folder = parent.path().join("fixture");
+    let manifest = fixture(&folder);
+    let _absent = fs::remove_file(folder.join(name));
+    if let Some(target) = target {
+        symlink(target, folder.join(name)).unwrap();
+    }
+    assert_eq!(manifest.verify(&folder).unwrap(), [expected]);
+}
+
+#[test]
+fn a_fifo_in_the_manifests_place_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join(std::ffi::OsStr::from_bytes(b"\xff"));
-    fs::write(&path, "").unwrap();
-    let error = Manifest::of(folder.path()).unwrap_err();
-    let ManifestError::NotUtf8 { path: found } = error else {
-        panic!("{error}")
-    };
-    assert_eq!(found, path);
+    let path = folder.path().join(manifest::FILE_NAME);
+    rustix::fs::mknodat(
+        rustix::fs::CWD,
+        &path,
+        rustix::fs::FileType::Fifo,
+        rustix::fs::Mode::from_raw_mode(0o644),
+        0,
+    )
+    .unwrap();
+    let error = Manifest::load(folder.path()).unwrap_err();
+    assert!(matches!(error, ManifestError::Read { .. }), "{error}");
 }

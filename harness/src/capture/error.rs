@@ -42,12 +42,6 @@ pub enum CaptureError {
         /// What the system said.
         source: io::Error,
     },
-    /// The file of the chain has a name that no recipe can have.
-    #[error("{}: the name is not utf-8", path.display())]
-    Name {
-        /// The file.
-        path: PathBuf,
-    },
     /// A chain of too many files.
     #[error("{}: the chain has more than {limit} files", path.display())]
     TooLong {

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use qconform_generators::capture::{self, Data, Left};
+use qconform_generators::file_name;
 use qconform_generators::recipe::{Bytes, Content, Directory, Fifo, HardLink, Symlink};
 
 use super::CaptureError;
@@ -35,7 +36,7 @@ impl Fixture {
         let mut fixture = Fixture::default();
         let mut first: BTreeMap<(u64, u64), String> = BTreeMap::new();
         for member in &files.members {
-            let name = name_of(place, &member.path)?;
+            let name = name_of(place, &member.path);
             let content = match first.get(&member.key) {
                 Some(target) => Content::HardLink(HardLink {
                     target: target.clone(),
@@ -97,7 +98,7 @@ impl Fixture {
             if place.name(&link.at).is_none() {
                 continue;
             }
-            let name = name_of(place, &link.at)?;
+            let name = name_of(place, &link.at);
             let target = if link.target.starts_with(b"/") {
                 place.moved(&link.target).map(Bytes::Text)
             } else {
@@ -115,7 +116,7 @@ impl Fixture {
         }
         for folder in files.ways.iter().flat_map(|way| &way.left) {
             if folder.is_dir() && place.name(folder).is_some() {
-                let name = name_of(place, folder)?;
+                let name = name_of(place, folder);
                 self.add(name, Content::Directory(Directory {}), folder, None);
             }
         }
@@ -128,11 +129,8 @@ fn failed(member: &Member) -> impl FnOnce(capture::CaptureError) -> CaptureError
     move |source| CaptureError::Image { path, source }
 }
 
-fn name_of(place: &mut Place, path: &Path) -> Result<String, CaptureError> {
-    let name = place.name(path).unwrap_or_default();
-    String::from_utf8(name).map_err(|_| CaptureError::Name {
-        path: path.to_owned(),
-    })
+fn name_of(place: &mut Place, path: &Path) -> String {
+    file_name::text(&place.name(path).unwrap_or_default())
 }
 
 /// What of an image could not be kept, in sentences.

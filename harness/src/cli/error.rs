@@ -99,9 +99,6 @@ impl From<CaptureError> for Failure {
                 Failure::new(Exit::Environment, message)
                     .hint("files of a running domain belong to others: try as root")
             }
-            CaptureError::Name { .. } => {
-                Failure::new(Exit::Environment, message).hint("--anonymise gives it another name")
-            }
             _ => Failure::new(Exit::Environment, message),
         }
     }

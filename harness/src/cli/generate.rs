@@ -80,7 +80,9 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Exit, Failure> {
             return Err(failure.hint("give a new folder with --output, or one in use with --over"));
         }
     };
-    write!(out, "{manifest}")?;
+    for line in String::from_utf8_lossy(&manifest.to_bytes()).lines() {
+        writeln!(out, "{}", printable(line))?;
+    }
     Ok(Exit::Conforming)
 }
 

@@ -5,6 +5,7 @@ use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
+use qconform_generators::file_name;
 use rustix::fs::inotify::{self, CreateFlags, ReadFlags, Reader, WatchFlags};
 use serde::{Deserialize, Serialize};
 
@@ -49,7 +50,7 @@ impl Watch {
             | WatchFlags::DELETE_SELF
             | WatchFlags::DONT_FOLLOW;
         for file in files {
-            let id = inotify::add_watch(&self.queue, dir.join(file), events)?;
+            let id = inotify::add_watch(&self.queue, file_name::join(dir, file), events)?;
             self.files.push((id, file.to_owned()));
         }
         self.drain().map(|_| ())

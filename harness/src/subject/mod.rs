@@ -184,7 +184,7 @@ pub struct ReadFact {
 /// One use of a file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AccessFact {
-    /// Absolute path.
+    /// Absolute path, text as [`qconform_generators::file_name`] says.
     pub path: String,
     /// `top`, `data-file`, `backing` or `backing-data-file`.
     pub role: String,
@@ -210,7 +210,7 @@ pub struct LayerFact {
 /// The node of a data file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DataFileNode {
-    /// Absolute path.
+    /// Absolute path, text as [`qconform_generators::file_name`] says.
     pub file: String,
     /// Whether the node is read-only.
     pub read_only: bool,

@@ -8,6 +8,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use qconform_generators::file_name;
 use qconform_scenarios::case::ImageAsk;
 use qconform_scenarios::verdict::Level;
 use serde::Deserialize;
@@ -170,7 +171,7 @@ fn read(image: &ImageAsk, offsets: &[u64], length: u32, dir: &Path) -> Result<An
 
 /// The folder that holds an image, and the image's name as an argument.
 fn place(image: &ImageAsk, dir: &Path) -> (PathBuf, OsString) {
-    let path = dir.join(&image.file);
+    let path = file_name::join(dir, &image.file);
     let folder = path.parent().map_or_else(|| dir.to_owned(), Path::to_owned);
     let mut file = OsString::from("./");
     file.push(path.file_name().unwrap_or_default());

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use qconform_generators::file_name;
 use qconform_scenarios::case::{Driver, ImageAsk, LabelConfig, Step};
 use qconform_scenarios::verdict::Level;
 
@@ -125,7 +126,7 @@ pub fn plan_chain(domain: &Domain, chain: &Chain, config: &LabelConfig) -> Resul
 }
 
 fn header(image: &ImageAsk, dir: &Path) -> Result<Facts, Declined> {
-    let inspection = Inspection::of(&dir.join(&image.file), format(image)?)
+    let inspection = Inspection::of(&file_name::join(dir, &image.file), format(image)?)
         .map_err(|error| rejected("unreadable", error.to_string()))?;
     if let Some(error) = inspection.error {
         return Err(rejected(error.class, error.message));
@@ -151,7 +152,7 @@ fn guest_bytes(
     length: u32,
     dir: &Path,
 ) -> Result<Facts, Declined> {
-    let (path, format) = (dir.join(&image.file), format(image)?);
+    let (path, format) = (file_name::join(dir, &image.file), format(image)?);
     let mut reads = Vec::new();
     for offset in offsets {
         let read = read::read(&path, format, &Literal, *offset, u64::from(length))
@@ -173,7 +174,7 @@ fn access(xml: &str) -> Result<Facts, Declined> {
 #[must_use]
 pub fn access_facts(chain: &Chain) -> Facts {
     let files = chain.files.iter().map(|file| AccessFact {
-        path: file.path.to_string_lossy().into_owned(),
+        path: file_name::path_text(&file.path),
         role: file.role.as_str().to_owned(),
         access: file.access.as_str().to_owned(),
     });

@@ -1,5 +1,6 @@
 //! Writes the libvirt XML that the short form of a domain stands for.
 
+use qconform_generators::file_name;
 use qconform_generators::recipe::Content;
 use quick_xml::Writer;
 use quick_xml::events::{BytesEnd, BytesStart, BytesText, Event};
@@ -124,7 +125,7 @@ impl Page<'_> {
         store_seclabels: &[String],
     ) -> Result<(), Fault> {
         let store = self.data_store(file, data_store)?;
-        let path = absolute(file);
+        let path = absolute(file)?;
         if store.is_none() && !store_seclabels.is_empty() {
             return Err(Fault::at(
                 ["data-store-seclabels"],
@@ -201,12 +202,13 @@ impl Page<'_> {
             return None;
         };
         let name = recipe.data_file.as_ref()?.as_text()?;
+        let name = file_name::text(name.as_bytes());
         let inside = name.strip_prefix(FIXTURE_DIR);
         if let Some(name) = inside.and_then(|name| name.strip_prefix('/')) {
             return Some(name.to_owned());
         }
         let folder = image.rsplit_once('/').map(|(folder, _)| folder);
-        Some(folder.map_or_else(|| name.to_owned(), |folder| format!("{folder}/{name}")))
+        Some(folder.map_or_else(|| name.clone(), |folder| format!("{folder}/{name}")))
     }
 
     fn open(&mut self, name: &str, attributes: Attributes<'_>) {
@@ -243,8 +245,11 @@ fn xml_label(model: &str, label: &str) -> String {
     }
 }
 
-fn absolute(file: &str) -> String {
-    format!("{FIXTURE_DIR}/{file}")
+fn absolute(file: &str) -> Result<String, Fault> {
+    let name = file_name::bytes(file).and_then(|name| String::from_utf8(name).ok());
+    let name = name
+        .ok_or_else(|| Fault::at(["source"], format!("XML can't hold the file name `{file}`")))?;
+    Ok(format!("{FIXTURE_DIR}/{name}"))
 }
 
 fn letter(index: usize) -> char {
