@@ -110,6 +110,19 @@ fn disk(name: &str) -> String {
     "my vm/a b.qcow2",
     2
 )]
+#[case::a_name_that_is_not_utf8(
+    r#""a.qcow2" = { qcow2 = { data-file = { hex = "64ff2e726177" } } }
+       'd\xff.raw' = { raw = {} }"#,
+    "a.qcow2",
+    2
+)]
+#[case::a_name_with_a_backslash(
+    r#""a.qcow2" = { qcow2 = { data-file = 'd\xff.raw' } }
+       'd\\xff.raw' = { raw = {} }
+       'd\xff.raw' = { raw = {} }"#,
+    "a.qcow2",
+    2
+)]
 #[case::two_names(
     r#""a.qcow2" = { qcow2 = { data-file = "b.raw" } }
        "a.raw" = { raw = {} }
