@@ -61,7 +61,8 @@ pub(super) fn active(
         ("zero-allocated", &image.zero_allocated, Kind::ZeroAllocated),
         ("compressed", &image.compressed, Kind::Compressed),
     ];
-    let mut extents = Vec::new();
+    let ranges = lists.iter().map(|(_, list, _)| list.ranges().len());
+    let mut extents = Vec::with_capacity(ranges.sum::<usize>() + image.subclusters.len());
     for (field, clusters, kind) in lists {
         extents.extend(listed(file, field, clusters, kind, guest_clusters)?);
     }
@@ -97,13 +98,13 @@ pub(super) fn listed(
     clusters: &Clusters,
     kind: Kind,
     guest_clusters: u64,
-) -> Result<Vec<Extent>, RecipeError> {
+) -> Result<impl Iterator<Item = Extent>, RecipeError> {
     check_inside(file, field, clusters, guest_clusters)?;
-    let extent = |guest: &Range<u64>| Extent {
+    let extent = move |guest: &Range<u64>| Extent {
         guest: guest.clone(),
         kind,
     };
-    Ok(clusters.ranges().iter().map(extent).collect())
+    Ok(clusters.ranges().iter().map(extent))
 }
 
 fn mask(file: &str, parts: &Clusters) -> Result<u32, RecipeError> {
@@ -159,6 +160,7 @@ mod tests {
         ) {
             let clusters: Clusters = populated.iter().copied().collect();
             let extents = listed("a", "populated", &clusters, Kind::Data, 500).unwrap();
+            let extents: Vec<Extent> = extents.collect();
             let tables: BTreeSet<u64> = populated.iter().map(|cluster| cluster / l2_entries).collect();
             prop_assert_eq!(count_tables(&extents, l2_entries), tables.len() as u64);
         }

@@ -199,7 +199,7 @@ impl Sizes {
             let field = "snapshots";
             let extents = mapping::listed(file, field, populated, Kind::Data, guest_clusters)?;
             let marker = snapshots::marker_name(file, index, snapshot);
-            sizes.add_state(file, image, extents, Some(marker))?;
+            sizes.add_state(file, image, extents.collect(), Some(marker))?;
         }
         let directory = image.bitmaps.iter().map(BitmapPlan::entry_length);
         sizes.bitmap_directory = directory.sum::<u64>().div_ceil(cluster_size);

@@ -7,8 +7,12 @@ use serde::de::{self, SeqAccess, Visitor};
 use serde::ser::SerializeSeq as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// A set of indexes. In TOML it is a list of numbers and of ranges, `[0, 5, "8..1000"]`; the end
-/// of a range is not part of it, order and repetition mean nothing.
+/// Most indexes that a range with a step may have.
+const STEPS_MAX: u64 = 1 << 22;
+
+/// A set of indexes. In TOML it is a list of numbers, of ranges and of ranges with a step,
+/// `[0, 5, "8..1000", "1000..2000/16"]`; the end of a range is not part of it, order and
+/// repetition mean nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Clusters {
     /// Sorted, apart from each other, none of them empty.
@@ -72,18 +76,19 @@ impl Clusters {
 
 impl FromIterator<Range<u64>> for Clusters {
     fn from_iter<I: IntoIterator<Item = Range<u64>>>(ranges: I) -> Clusters {
-        let mut given: Vec<Range<u64>> = ranges
+        // In place: a million clusters without neighbours take 16 MB.
+        let mut ranges: Vec<Range<u64>> = ranges
             .into_iter()
             .filter(|range| !range.is_empty())
             .collect();
-        given.sort_unstable_by_key(|range| range.start);
-        let mut ranges: Vec<Range<u64>> = Vec::with_capacity(given.len());
-        for range in given {
-            match ranges.last_mut() {
-                Some(last) if range.start <= last.end => last.end = last.end.max(range.end),
-                _ => ranges.push(range),
+        ranges.sort_unstable_by_key(|range| range.start);
+        ranges.dedup_by(|next, last| {
+            let joined = next.start <= last.end;
+            if joined {
+                last.end = last.end.max(next.end);
             }
-        }
+            joined
+        });
         ranges.shrink_to_fit();
         Clusters { ranges }
     }
@@ -143,20 +148,28 @@ impl<'de> Visitor<'de> for ListVisitor {
     type Value = Clusters;
 
     fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str("a list of indexes and of ranges like \"8..1000\"")
+        out.write_str("a list of indexes and of ranges like \"8..1000\" or \"8..1000/16\"")
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Clusters, A::Error> {
         let mut ranges = Vec::new();
-        while let Some(Item(range)) = list.next_element()? {
-            ranges.push(range);
+        while let Some(item) = list.next_element()? {
+            match item {
+                Item::Range(range) => ranges.push(range),
+                Item::Steps(range, step) => {
+                    ranges.extend((range.step_by(step)).map(|index| index..index + 1));
+                }
+            }
         }
         Ok(ranges.into_iter().collect())
     }
 }
 
-/// One index or one range.
-struct Item(Range<u64>);
+/// One index or one range, or every so manieth index of one.
+enum Item {
+    Range(Range<u64>),
+    Steps(Range<u64>, usize),
+}
 
 impl<'de> Deserialize<'de> for Item {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Item, D::Error> {
@@ -170,14 +183,14 @@ impl Visitor<'_> for ItemVisitor {
     type Value = Item;
 
     fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str("an index, or a range like \"8..1000\"")
+        out.write_str("an index, or a range like \"8..1000\" or \"8..1000/16\"")
     }
 
     fn visit_u64<E: de::Error>(self, index: u64) -> Result<Item, E> {
         let end = index
             .checked_add(1)
             .ok_or_else(|| E::custom("the index is too large"))?;
-        Ok(Item(index..end))
+        Ok(Item::Range(index..end))
     }
 
     fn visit_i64<E: de::Error>(self, index: i64) -> Result<Item, E> {
@@ -186,14 +199,33 @@ impl Visitor<'_> for ItemVisitor {
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<Item, E> {
-        let parse = || {
-            let (start, end) = text.split_once("..")?;
-            Some(start.parse().ok()?..end.parse().ok()?)
+        let malformed = || {
+            E::custom(format!(
+                "{text:?} is not a range like \"8..1000\" or \"8..1000/16\""
+            ))
         };
-        parse()
-            .map(Item)
-            .ok_or_else(|| E::custom(format!("{text:?} is not a range like \"8..1000\"")))
+        let (range, step) = match text.split_once('/') {
+            Some((range, step)) => (range, Some(step)),
+            None => (text, None),
+        };
+        let range = parse_range(range).ok_or_else(malformed)?;
+        let Some(step) = step else {
+            return Ok(Item::Range(range));
+        };
+        let step: u32 = step.parse().map_err(|_| malformed())?;
+        let length = range.end.saturating_sub(range.start);
+        if step == 0 || length.div_ceil(u64::from(step)) > STEPS_MAX {
+            return Err(E::custom(format!(
+                "{text:?} has more than {STEPS_MAX} indexes"
+            )));
+        }
+        Ok(Item::Steps(range, step as usize))
     }
+}
+
+fn parse_range(text: &str) -> Option<Range<u64>> {
+    let (start, end) = text.split_once("..")?;
+    Some(start.parse().ok()?..end.parse().ok()?)
 }
 
 #[cfg(test)]
@@ -209,6 +241,8 @@ mod tests {
     #[case::numbers("[5, 0, 5]", &[(0, 1), (5, 6)])]
     #[case::a_range(r#"["3..8"]"#, &[(3, 8)])]
     #[case::neighbours_become_one(r#"[4, "5..7", "6..9", 9]"#, &[(4, 10)])]
+    #[case::steps(r#"["1..8/3", "2..9/9"]"#, &[(1, 3), (4, 5), (7, 8)])]
+    #[case::no_steps(r#"["8..1/3"]"#, &[])]
     #[case::an_empty_range(r#"["3..3", "9..2"]"#, &[])]
     fn lists_mean_sets(#[case] json: &str, #[case] ranges: &[(u64, u64)]) {
         let clusters: Clusters = serde_json::from_str(json).unwrap();
@@ -219,6 +253,9 @@ mod tests {
     #[rstest]
     #[case::text(r#"["five"]"#)]
     #[case::half_a_range(r#"["5.."]"#)]
+    #[case::no_step(r#"["5..9/"]"#)]
+    #[case::a_step_of_nothing(r#"["5..9/0"]"#)]
+    #[case::too_many_steps(r#"["0..18446744073709551615/2"]"#)]
     #[case::negative("[-1]")]
     #[case::the_largest("[18446744073709551615]")]
     #[case::no_list("5")]
