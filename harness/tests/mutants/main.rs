@@ -5,9 +5,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod careless;
 mod mutant;
 #[path = "../common/needs.rs"]
 mod needs;
+mod reader;
 mod unruly;
 
 use std::process::ExitCode;
@@ -22,9 +24,10 @@ use qconform::subject::reference::Reference;
 use qconform::subject::{self, Subject};
 use qconform::worker::Service;
 use qconform_reports::event::{CaseEvent, Event};
-use qconform_scenarios::select::Selection;
+use qconform_scenarios::select::{Patterns, Selection};
 use qconform_scenarios::suite::Suite;
 use qconform_scenarios::verdict::{Level, Verdict};
+use reader::WrongReader;
 use unruly::{Misbehaving, Unruly};
 
 /// What a case that ends may take, on a slow machine.
@@ -46,6 +49,10 @@ fn main() -> ExitCode {
         let name = format!("{}_is_caught", mutant.name().replace('-', "_"));
         trials.push(Trial::test(name, move || caught(mutant)));
     }
+    for wrong in reader::all() {
+        let name = format!("{}_is_caught", wrong.name.replace('-', "_"));
+        trials.push(Trial::test(name, || misread(wrong)));
+    }
     for unruly in Unruly::ALL {
         let name = format!("a_subject_that_{}_fails_its_own_case_only", unruly.name());
         trials.push(Trial::test(name, move || {
@@ -58,12 +65,19 @@ fn main() -> ExitCode {
 /// The program's own subjects, `mutant:NAME` and `unruly:NAME`.
 fn registry(name: &str) -> Option<Box<dyn Subject>> {
     match name.split_once(':') {
-        Some(("mutant", name)) => Some(Box::new(mutant::Mutated::new(Mutant::named(name)?))),
+        Some(("mutant", name)) => mutated(name),
         Some(("unruly", name)) => Some(Box::new(Misbehaving(
             Unruly::named(name)?,
             Reference::default(),
         ))),
         _ => subject::built_in(name),
+    }
+}
+
+fn mutated(name: &str) -> Option<Box<dyn Subject>> {
+    match Mutant::named(name) {
+        Some(mutant) => Some(Box::new(mutant::Mutated::new(mutant))),
+        None => Some(Box::new(reader::Misread::named(name)?)),
     }
 }
 
@@ -110,6 +124,29 @@ fn reference_passes() -> Result<(), Failed> {
         Ok(())
     } else {
         Err(format!("{others:#?}").into())
+    }
+}
+
+/// The reader fails every scenario that is said to catch it.
+fn misread(wrong: &WrongReader) -> Result<(), Failed> {
+    let scenarios: Vec<String> = wrong.caught_by.iter().map(ToString::to_string).collect();
+    let selection = Selection {
+        patterns: Some(Patterns::parse(&scenarios, false)?),
+        ..Selection::default()
+    };
+    let cases = run_against(&format!("mutant:{}", wrong.name), selection, TIMEOUT);
+    let caught: Vec<_> = cases
+        .iter()
+        .filter(|case| case.verdict.is_failure())
+        .map(|case| case.case.as_str())
+        .collect();
+    let missing = wrong
+        .caught_by
+        .iter()
+        .find(|scenario| !caught.iter().any(|id| id.starts_with(**scenario)));
+    match missing {
+        None => Ok(()),
+        Some(scenario) => Err(format!("{scenario} does not catch it, only {caught:?}").into()),
     }
 }
 
