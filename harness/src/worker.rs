@@ -11,11 +11,18 @@ use std::path::Path;
 use qconform_generators::file_name;
 use qconform_scenarios::FIXTURE_DIR;
 use qconform_scenarios::case::{Ask, Step};
-use qconform_scenarios::file::{CaseFile, CaseFiles, recipe};
+use qconform_scenarios::file::{CaseFile, CaseFiles, FileSystem, recipe};
 use serde::{Deserialize, Serialize};
+
+pub(crate) mod ground;
+
+use ground::Ground;
 
 use crate::observe::{self, SELINUX, Snapshot, Touch, Watch};
 use crate::subject::{Answer, Description, Question, Registry, Subject};
+
+/// Where a subject may keep what it needs to know of labelled files, empty before each case.
+pub const STATE_DIR: &str = "/tmp/state";
 
 /// A request to a worker.
 #[derive(Debug, Serialize, Deserialize)]
@@ -39,6 +46,9 @@ pub struct CaseOrder {
     pub seed: u64,
     /// The fixture.
     pub files: CaseFiles,
+    /// What the fixture lies on.
+    #[serde(default)]
+    pub filesystem: FileSystem,
     /// The question.
     pub ask: Ask,
     /// Beginnings of the names of attributes in which the subject keeps records.
@@ -78,6 +88,9 @@ pub struct Stage {
     pub answer: Answer,
     /// The fixture afterwards.
     pub after: Snapshot,
+    /// Names of the files in the subject's state folder.
+    #[serde(default)]
+    pub state: Vec<String>,
     /// What happened to decoys.
     pub touches: Vec<Touch>,
 }
@@ -137,18 +150,17 @@ impl<'a> Service<'a> {
             Some(watch) => watch,
             none => none.insert(Watch::new()?),
         };
-        let observation = make(case, dir).and_then(|()| ask_all(case, subject, dir, watch));
+        let ground = Ground::prepare(case.filesystem, dir)?;
+        let observation = make(case, ground.folder())
+            .and_then(|()| ground.ready())
+            .and_then(|()| ask_all(case, subject, dir, watch));
         watch.turn_away();
-        fs::remove_dir_all(dir)?;
+        ground.clear()?;
         observation
     }
 }
 
 fn make(case: &CaseOrder, dir: &Path) -> io::Result<()> {
-    if dir.exists() {
-        fs::remove_dir_all(dir)?;
-    }
-    fs::create_dir(dir)?;
     let recipe = recipe(&case.files, case.seed);
     qconform_generators::fixture::write(&recipe, dir).map_err(io::Error::other)?;
     for (name, file) in &case.files {
@@ -186,6 +198,16 @@ fn settable(name: &str) -> Cow<'_, str> {
     }
 }
 
+/// What a subject has in its state folder.
+fn state_files() -> io::Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(STATE_DIR)? {
+        names.push(entry?.file_name().to_string_lossy().into_owned());
+    }
+    names.sort_unstable();
+    Ok(names)
+}
+
 fn ask_all(
     case: &CaseOrder,
     subject: &mut dyn Subject,
@@ -206,14 +228,20 @@ fn ask_all(
         let after = observe::snapshot(dir, &case.records)?;
         // The observer itself opens every file.
         watch.drain()?;
-        let accepted = matches!(answer, Answer::Accepted(_));
+        // A domain goes on after a refused step, unless that was its first.
+        let goes_on = match answer {
+            Answer::Accepted(_) => true,
+            Answer::Rejected { .. } => !stages.is_empty(),
+            _ => false,
+        };
         stages.push(Stage {
             step,
             answer,
             after,
+            state: state_files()?,
             touches,
         });
-        if !accepted {
+        if !goes_on {
             break;
         }
     }
@@ -256,12 +284,8 @@ fn questions(ask: &Ask) -> Vec<(Option<Step>, Question<'_>)> {
             .steps
             .iter()
             .map(|step| {
-                let question = Question::Label {
-                    xml: &label.xml,
-                    config: &label.config,
-                    step: *step,
-                };
-                (Some(*step), question)
+                let config = &label.config;
+                (Some(step.step), Question::Label { config, step })
             })
             .collect(),
     }

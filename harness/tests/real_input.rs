@@ -19,7 +19,7 @@ use qconform::observe::{self, Snapshot};
 use qconform::sandbox::{self, Confined, How, IdMap, Limits, Settings, Worker};
 use qconform::subject::{self, Answer, Question};
 use qconform_generators::marker::Marker;
-use qconform_scenarios::case::{LabelConfig, Step};
+use qconform_scenarios::case::{LabelConfig, Step, StepAsk};
 use qconform_scenarios::file::Owner;
 
 /// Where the worker makes the image; QEMU's tools write there as this id.
@@ -78,10 +78,15 @@ fn make_and_label() -> [Snapshot; 3] {
     );
     let config = LabelConfig::default();
     let mut step = |step| {
-        let question = Question::Label {
-            xml: &xml,
-            config: &config,
+        let step = StepAsk {
             step,
+            xml: xml.clone(),
+            disk: None,
+            commit: None,
+        };
+        let question = Question::Label {
+            config: &config,
+            step: &step,
         };
         let answer = reference.answer(&question, dir);
         assert!(matches!(answer, Answer::Accepted(_)), "{answer:?}");

@@ -3,8 +3,15 @@
 use serde::{Deserialize, Serialize};
 
 use crate::expect::Expectation;
-use crate::file::{CaseFiles, Owner};
+use crate::file::{CaseFiles, FileSystem, Owner};
 use crate::verdict::Level;
+
+mod step;
+
+pub use step::{CommitAsk, Step, StepAsk};
+
+/// The pair of SELinux categories of a case's second domain.
+pub const SECOND_CATEGORY_PAIR: (u32, u32) = (55, 201);
 
 /// One choice of every axis of a scenario, fully typed.
 #[derive(Debug, Clone)]
@@ -17,6 +24,8 @@ pub struct Case {
     pub requirements: Vec<String>,
     /// The fixture.
     pub files: CaseFiles,
+    /// What the fixture lies on.
+    pub filesystem: FileSystem,
     /// The question.
     pub ask: Ask,
     /// The answer that is right.
@@ -65,41 +74,19 @@ pub struct DomainAsk {
 /// A domain that is taken through steps.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LabelAsk {
-    /// libvirt XML.
+    /// libvirt XML of the domain as it starts.
     pub xml: String,
     /// What stands in libvirt's qemu.conf.
     pub config: LabelConfig,
     /// The steps, in order.
-    pub steps: Vec<Step>,
+    pub steps: Vec<StepAsk>,
 }
 
-/// A step of a domain's life.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Step {
-    /// The domain starts.
-    Start,
-    /// The domain stops.
-    Stop,
-}
-
-impl Step {
-    /// Every step.
-    pub const ALL: [Step; 2] = [Step::Start, Step::Stop];
-
-    /// The name used in scenarios and reports.
+impl LabelAsk {
+    /// Whether no domain runs any more after the last step.
     #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Step::Start => "start",
-            Step::Stop => "stop",
-        }
-    }
-
-    /// The step of this name.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        Step::ALL.into_iter().find(|step| step.as_str() == text)
+    pub fn ends_idle(&self) -> bool {
+        step::all_ended(self.steps.iter().map(|ask| ask.step))
     }
 }
 
@@ -137,6 +124,10 @@ pub struct LabelConfig {
     pub drivers: Vec<Driver>,
     /// The domain's pair of SELinux categories.
     pub category_pair: (u32, u32),
+    /// Whether records of files that can't carry them may be kept in a folder.
+    pub state_directory: bool,
+    /// Whether records may be kept where a file's owner can forge them.
+    pub user_records: bool,
 }
 
 impl Default for LabelConfig {
@@ -150,6 +141,8 @@ impl Default for LabelConfig {
             dynamic_ownership: true,
             drivers: vec![Driver::Dac, Driver::Selinux],
             category_pair: (107, 642),
+            state_directory: false,
+            user_records: false,
         }
     }
 }
@@ -175,6 +168,7 @@ impl Case {
         if self.level() == Level::Label {
             needs.extend(["selinux-xattr", "no-selinux-kernel", "security-xattr"]);
         }
+        needs.extend(self.filesystem.capability());
         needs
     }
 }

@@ -9,6 +9,8 @@ mod xml;
 
 /// The UUID of a case's domain; records name their users by it.
 pub const DOMAIN_UUID: &str = "5c0f6a52-7d7a-4b8c-9e0e-0d1f2a3b4c5d";
+/// The UUID of a case's second domain.
+pub const SECOND_UUID: &str = "9b1d7c3e-2f40-4d55-8a6b-77c8d9e0f1a2";
 
 /// A domain as a scenario writes it.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -44,9 +46,9 @@ enum BackingStore {
     Terminated,
 }
 
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-struct DiskSpec {
+pub(crate) struct DiskSpec {
     source: String,
     /// `<driver type>`; `none` leaves it out.
     format: Option<String>,
@@ -65,7 +67,7 @@ struct DiskSpec {
     layers: Vec<LayerSpec>,
 }
 
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 struct LayerSpec {
     source: String,
@@ -158,6 +160,43 @@ impl DomainSpec {
 
     /// The domain as libvirt XML.
     pub(crate) fn to_xml(&self, files: &CaseFiles) -> Result<String, Fault> {
+        self.written(files, ("case", DOMAIN_UUID))
+    }
+
+    /// The case's second domain as libvirt XML.
+    pub(crate) fn to_second_xml(&self, files: &CaseFiles) -> Result<String, Fault> {
+        self.written(files, ("second", SECOND_UUID))
+    }
+
+    /// The same domain with other disks.
+    pub(crate) fn with_disks(&self, disks: &[DiskSpec]) -> Self {
+        Self {
+            disks: disks.to_vec(),
+            ..self.clone()
+        }
+    }
+
+    /// Target of the one disk that is there in one of two domains only, or differs between them;
+    /// `None` where that isn't one disk.
+    pub(crate) fn changed_disk(&self, other: &Self) -> Option<String> {
+        let places = 0..self.disks.len().max(other.disks.len());
+        let mut changed = places.filter(|index| self.disks.get(*index) != other.disks.get(*index));
+        let index = changed.next().filter(|_| changed.next().is_none())?;
+        let disk = other.disks.get(index).or_else(|| self.disks.get(index))?;
+        Some(xml::target(disk, index).0)
+    }
+
+    /// Target of the first disk.
+    pub(crate) fn first_disk(&self) -> Option<String> {
+        Some(xml::target(self.disks.first()?, 0).0)
+    }
+
+    /// Whether the domain is given as XML of its own.
+    pub(crate) fn is_literal(&self) -> bool {
+        self.xml.is_some()
+    }
+
+    fn written(&self, files: &CaseFiles, identity: (&str, &str)) -> Result<String, Fault> {
         if let Some(xml) = &self.xml {
             if !self.disks.is_empty() || !self.seclabels.is_empty() {
                 return Err(Fault::at(
@@ -170,6 +209,6 @@ impl DomainSpec {
         if self.disks.is_empty() {
             return Err(Fault::at(["domain"], "a domain needs a disk"));
         }
-        xml::write(self, files)
+        xml::write(self, files, identity)
     }
 }

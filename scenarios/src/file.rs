@@ -36,6 +36,40 @@ impl std::fmt::Display for Owner {
     }
 }
 
+/// What a fixture lies on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FileSystem {
+    /// The worker's own tmpfs, which has every extended attribute.
+    #[default]
+    Tmpfs,
+    /// A ramfs, which has none.
+    Ramfs,
+    /// An overlay, whose files are copied up when they first change.
+    Overlay,
+    /// The tmpfs, seen through a mount that can't be written.
+    ReadOnly,
+}
+
+impl FileSystem {
+    /// The capability of a machine that it takes.
+    #[must_use]
+    pub fn capability(self) -> Option<&'static str> {
+        match self {
+            Self::Tmpfs => None,
+            Self::Ramfs => Some("no-xattr-fs"),
+            Self::Overlay => Some("overlay"),
+            Self::ReadOnly => Some("read-only-mount"),
+        }
+    }
+
+    /// Whether files can have labels and records.
+    #[must_use]
+    pub fn has_attributes(self) -> bool {
+        self != Self::Ramfs
+    }
+}
+
 /// One file of a fixture with the state it starts from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CaseFile {
@@ -99,7 +133,12 @@ impl FileSpec {
     }
 
     /// The typed file; `number` is its place in the fixture, from 1.
-    fn build(&self, level: Level, number: u32) -> Result<CaseFile, (&'static str, String)> {
+    fn build(
+        &self,
+        level: Level,
+        filesystem: FileSystem,
+        number: u32,
+    ) -> Result<CaseFile, (&'static str, String)> {
         let content = self.content().map_err(|message| ("", message))?;
         let state = State::of(level, number, &content);
         let owner = match &self.owner {
@@ -117,7 +156,7 @@ impl FileSpec {
         let label = match self.label.as_deref() {
             Some("none") => None,
             Some(text) => Some(text.to_owned()),
-            None => state.label,
+            None => state.label.filter(|_| filesystem.has_attributes()),
         };
         let xattrs = self.xattrs.clone();
         Ok(CaseFile {
@@ -169,17 +208,23 @@ impl State {
 }
 
 /// Types all files of a scenario and checks the recipe they make.
-pub(crate) fn build(specs: &BTreeMap<String, FileSpec>, level: Level) -> Result<CaseFiles, Fault> {
+pub(crate) fn build(
+    specs: &BTreeMap<String, FileSpec>,
+    level: Level,
+    filesystem: FileSystem,
+) -> Result<CaseFiles, Fault> {
     let mut files = CaseFiles::new();
     for (number, (name, spec)) in (1..).zip(specs) {
-        let file = spec.build(level, number).map_err(|(key, message)| {
-            let fault = Fault::at(["files", name], message);
-            if key.is_empty() {
-                fault
-            } else {
-                fault.at_key(key)
-            }
-        })?;
+        let file = spec
+            .build(level, filesystem, number)
+            .map_err(|(key, message)| {
+                let fault = Fault::at(["files", name], message);
+                if key.is_empty() {
+                    fault
+                } else {
+                    fault.at_key(key)
+                }
+            })?;
         files.insert(name.clone(), file);
     }
     recipe(&files, 0)

@@ -10,14 +10,16 @@ use crate::case::{Ask, Case, DomainAsk, ImageAsk, LabelAsk, LabelConfig, Step};
 use crate::domain::DomainSpec;
 use crate::error::{DataError, Fault};
 use crate::expect::{self, Expectation, Outcome, READ_LENGTH};
-use crate::file::{self, CaseFiles, FileSpec};
+use crate::file::{self, CaseFiles, FileSpec, FileSystem};
 use crate::locate;
 use crate::verdict::Level;
 
 mod config;
+mod steps;
 mod when;
 
 use config::ConfigSpec;
+use steps::AfterSpec;
 use when::When;
 
 /// A scenario with its axes. Cases are numbered by combination of choices.
@@ -62,9 +64,17 @@ struct Body {
     #[serde(rename = "as")]
     declared_format: Option<String>,
     domain: Option<DomainSpec>,
+    /// What the fixture lies on.
+    #[serde(default)]
+    filesystem: FileSystem,
     #[serde(default)]
     config: ConfigSpec,
     steps: Option<Vec<Step>>,
+    /// What the domain is after a step that changes it.
+    #[serde(default)]
+    after: BTreeMap<Step, AfterSpec>,
+    /// The other domain.
+    second: Option<DomainSpec>,
 }
 
 impl Scenario {
@@ -199,7 +209,7 @@ impl Scenario {
         let body: Body = locate::typed(axis::substitute_table(&self.body, choices)?)?;
         let (index, table) = self.expected(choices)?;
         let in_expect = |fault: Fault| fault.inside(["expect", &index.to_string()]);
-        let files = file::build(&body.files, self.level)?;
+        let files = file::build(&body.files, self.level, body.filesystem)?;
         let own = match &body.domain {
             Some(domain) => domain.own_labels()?,
             None => Default::default(),
@@ -207,6 +217,7 @@ impl Scenario {
         let table = axis::substitute_table(table, choices).map_err(in_expect)?;
         let expectation = expect::build(self.level, table, &own).map_err(in_expect)?;
         let title = body.title.clone();
+        let filesystem = body.filesystem;
         let ask = self.ask(body, &files, &expectation)?;
         check_names(&files, &ask, &expectation).map_err(in_expect)?;
         Ok(Case {
@@ -214,6 +225,7 @@ impl Scenario {
             title,
             requirements: self.requirements.clone(),
             files,
+            filesystem,
             ask,
             expectation,
         })
@@ -267,8 +279,8 @@ impl Scenario {
             }),
             Level::Label => Ask::Label(LabelAsk {
                 xml: xml(&body.domain)?,
+                steps: steps::build(&body, files)?,
                 config: LabelConfig::try_from(body.config).map_err(|f| f.inside(["config"]))?,
-                steps: steps(body.steps)?,
             }),
         })
     }
@@ -293,19 +305,6 @@ fn typed_key<T: serde::de::DeserializeOwned>(body: &Table, key: &str) -> Result<
         .clone()
         .try_into()
         .map_err(|error: toml::de::Error| Fault::at([key], error.message()))
-}
-
-/// The steps, each at most once: a matrix has one cell for each.
-fn steps(given: Option<Vec<Step>>) -> Result<Vec<Step>, Fault> {
-    let steps = given.unwrap_or_else(|| vec![Step::Start, Step::Stop]);
-    let repeated = (1..steps.len()).any(|index| steps[..index].contains(&steps[index]));
-    if steps.is_empty() || repeated {
-        return Err(Fault::at(
-            ["steps"],
-            "a case has at least one step, and each one once",
-        ));
-    }
-    Ok(steps)
 }
 
 fn image(
@@ -351,7 +350,10 @@ fn check_names(files: &CaseFiles, ask: &Ask, expected: &Expectation) -> Result<(
         (!known).then(|| Fault::at(["accept"], format!("the fixture has no file `{name}`")))
     };
     let accepted: Vec<&str> = match (expected, ask) {
-        (Expectation::Label(matrix), Ask::Label(ask)) => return matrix.check(&names, &ask.steps),
+        (Expectation::Label(matrix), Ask::Label(ask)) => {
+            let steps: Vec<Step> = ask.steps.iter().map(|ask| ask.step).collect();
+            return matrix.check(&names, &steps);
+        }
         (Expectation::Read(allowed), _) => accepted(allowed)
             .flat_map(|reads| reads.iter().filter_map(|read| read.file.as_deref()))
             .collect(),

@@ -3,9 +3,9 @@
 use std::io::{self, Write};
 
 use qconform_reports::text::printable;
-use qconform_scenarios::case::{Ask, Case, LabelConfig};
+use qconform_scenarios::case::{Ask, Case, LabelAsk, LabelConfig};
 use qconform_scenarios::expect::{
-    Allowed, Cell, Expectation, LabelWanted, Outcome, OwnerWanted, Refusal,
+    Allowed, Cell, Expectation, LabelWanted, Matrix, Outcome, OwnerWanted, Refusal,
 };
 use qconform_scenarios::verdict::Grade;
 
@@ -60,11 +60,12 @@ fn print(case: &Case, selected: &super::select::Selected, out: &mut dyn Write) -
         }
         Ask::Label(label) => {
             writeln!(out, "\ndomain:\n{}", label.xml)?;
+            steps(label, out)?;
             config(&label.config, out)?;
         }
     }
     writeln!(out, "\nexpected:")?;
-    expected(&case.expectation, out)?;
+    expected(&case.expectation, &case.ask, out)?;
     let command = repeat::command(&selected.own_files, 0, None, &case.id);
     writeln!(out, "\nrepeat: {}", printable(&command))
 }
@@ -100,7 +101,7 @@ fn files(case: &Case, out: &mut dyn Write) -> io::Result<()> {
     Ok(())
 }
 
-fn expected(expectation: &Expectation, out: &mut dyn Write) -> io::Result<()> {
+fn expected(expectation: &Expectation, ask: &Ask, out: &mut dyn Write) -> io::Result<()> {
     match expectation {
         Expectation::Header(allowed) => outcomes(allowed, out),
         Expectation::Read(allowed) => outcomes(allowed, out),
@@ -112,20 +113,47 @@ fn expected(expectation: &Expectation, out: &mut dyn Write) -> io::Result<()> {
                 Refusal::May => writeln!(out, "  the first step may be refused")?,
                 Refusal::Must => writeln!(out, "  the first step is refused")?,
             }
-            for row in &matrix.rows {
-                for (step, cell) in &row.cells {
-                    writeln!(
-                        out,
-                        "  {:<6} {:<16} {}",
-                        step.as_str(),
-                        row.file,
-                        words(cell)
-                    )?;
-                }
+            for step in &matrix.refused {
+                writeln!(out, "  {} is refused", step.as_str())?;
             }
+            matrix_rows(matrix, ask, out)?;
             writeln!(out, "  every other file stays as it is")
         }
     }
+}
+
+/// The cells in the order of the steps.
+fn matrix_rows(matrix: &Matrix, ask: &Ask, out: &mut dyn Write) -> io::Result<()> {
+    let Ask::Label(label) = ask else {
+        return Ok(());
+    };
+    let names = label.steps.iter().map(|ask| ask.step.as_str().len());
+    let width = names.max().unwrap_or_default();
+    for row in &matrix.rows {
+        for step in label.steps.iter().map(|ask| ask.step) {
+            if let Some(cell) = row.cells.get(&step) {
+                let (name, file) = (step.as_str(), &row.file);
+                writeln!(out, "  {name:<width$}  {file:<16} {}", words(cell))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The steps, with the domain where one changes it.
+fn steps(label: &LabelAsk, out: &mut dyn Write) -> io::Result<()> {
+    let names: Vec<&str> = label.steps.iter().map(|ask| ask.step.as_str()).collect();
+    writeln!(out, "\nsteps: {}", names.join(", "))?;
+    for ask in &label.steps {
+        let name = ask.step.as_str();
+        if let Some(commit) = &ask.commit {
+            let top = commit.top.as_deref().unwrap_or("the disk's top image");
+            writeln!(out, "\n{name}: from {top} to {}", commit.base)?;
+        } else if ask.step.changes_disks() || ask.step.is_of_second() {
+            writeln!(out, "\n{name}:\n{}", ask.xml)?;
+        }
+    }
+    Ok(())
 }
 
 /// A value as a scenario would write it.
@@ -165,6 +193,7 @@ fn words(cell: &Cell) -> String {
             LabelWanted::Original => "original",
             LabelWanted::Kept => "kept",
             LabelWanted::Rw => "rw",
+            LabelWanted::SecondRw => "second-rw",
             LabelWanted::Shared => "shared",
             LabelWanted::Ro => "ro",
             LabelWanted::Is(label) => label,

@@ -1,7 +1,7 @@
 //! Compares owners and labels, step by step, with a matrix.
 
 use qconform_reports::event::Difference;
-use qconform_scenarios::case::{LabelAsk, LabelConfig, Step};
+use qconform_scenarios::case::{LabelAsk, LabelConfig, SECOND_CATEGORY_PAIR, Step};
 use qconform_scenarios::expect::{Cell, LabelWanted, Matrix, OwnerWanted, Refusal, StateWanted};
 use qconform_scenarios::file::Owner;
 use qconform_scenarios::verdict::{Grade, Verdict};
@@ -19,7 +19,8 @@ pub(super) fn judge(matrix: &Matrix, ask: &LabelAsk, observation: &Observation) 
     match (matrix.refuse, refused) {
         (Refusal::Never, true) | (Refusal::Must, false) => {
             let expected = if refused { "accepted" } else { "rejected" };
-            let step = ask.steps.first().map_or("first step", |step| step.as_str());
+            let step = ask.steps.first();
+            let step = step.map_or("first step", |ask| ask.step.as_str());
             let differences = vec![difference(step, expected, describe(&first.answer))];
             Judgement::of(differences, Verdict::Fail, Grade::Pass)
         }
@@ -36,19 +37,18 @@ fn run_through(matrix: &Matrix, ask: &LabelAsk, observation: &Observation) -> Ju
     let mut grade = Grade::Pass;
     let mut previous = &observation.before;
     for (step, stage) in ask.steps.iter().zip(&observation.stages) {
-        if matches!(stage.answer, Answer::Rejected { .. }) {
-            differences.push(difference(
-                step.as_str(),
-                "accepted",
-                describe(&stage.answer),
-            ));
+        let step = step.step;
+        let refused = matches!(stage.answer, Answer::Rejected { .. });
+        if refused != matrix.refused.contains(&step) {
+            let expected = if refused { "accepted" } else { "rejected" };
+            differences.push(difference(step.as_str(), expected, describe(&stage.answer)));
         }
         let seen = Seen {
             before: &observation.before,
             previous,
             config: &ask.config,
         };
-        let (found, worst) = seen.step(matrix, *step, stage);
+        let (found, worst) = seen.step(matrix, step, stage);
         differences.extend(found);
         grade = lower(grade, worst);
         previous = &stage.after;
@@ -58,10 +58,10 @@ fn run_through(matrix: &Matrix, ask: &LabelAsk, observation: &Observation) -> Ju
         .get(observation.stages.len())
         .filter(|_| differences.is_empty())
     {
-        let message = format!("{} was not observed", step.as_str());
+        let message = format!("{} was not observed", step.step.as_str());
         return Judgement::plain(Verdict::HarnessError, message);
     }
-    differences.extend(left_records(&observation.before, previous, ask));
+    differences.extend(left_records(observation, ask));
     Judgement::of(differences, Verdict::Fail, grade)
 }
 
@@ -74,18 +74,34 @@ fn lower(a: Grade, b: Grade) -> Grade {
     if rank(b) > rank(a) { b } else { a }
 }
 
-/// After the last stop no record is left.
-fn left_records(before: &Snapshot, last: &Snapshot, ask: &LabelAsk) -> Vec<Difference> {
-    if ask.steps.last() != Some(&Step::Stop) {
+/// After the last stop no record is left, neither at a file nor in the state folder.
+fn left_records(observation: &Observation, ask: &LabelAsk) -> Vec<Difference> {
+    let (Some(last), Some(step)) = (observation.stages.last(), ask.steps.last()) else {
+        return Vec::new();
+    };
+    if !ask.ends_idle() {
         return Vec::new();
     }
-    bystander::both(before, last)
-        .filter(|(_, _, after)| !after.records.is_empty())
-        .map(|(name, _, after)| {
-            let place = bystander::at(Some(Step::Stop), name, "records");
-            difference(place, "none", after.records.join(" "))
-        })
-        .collect()
+    let at = |name: &str| bystander::at(Some(step.step), name, "records");
+    let mut found = Vec::new();
+    for (name, before, after) in bystander::both(&observation.before, &last.after) {
+        // What a file's owner may have put there is nobody else's to remove.
+        let foreign = |record: &str| {
+            record.starts_with("user.") && before.records.iter().any(|other| other == record)
+        };
+        let left: Vec<_> = after.records.iter().filter(|it| !foreign(it)).collect();
+        if let Some(first) = left.first() {
+            found.push(difference(at(name), "none", first.as_str()));
+        }
+        let mut kept = before.records.iter().filter(|it| foreign(it));
+        if let Some(gone) = kept.find(|it| !after.records.contains(it)) {
+            found.push(difference(at(name), gone.as_str(), "gone"));
+        }
+    }
+    if !last.state.is_empty() {
+        found.push(difference(at("state folder"), "none", last.state.join(" ")));
+    }
+    found
 }
 
 /// The states that a cell's words refer to.
@@ -179,11 +195,11 @@ impl Seen<'_> {
         before: &FileState,
         previous: &FileState,
     ) -> Option<String> {
-        let (low, high) = self.config.category_pair;
         match wanted {
             LabelWanted::Original => before.label.clone(),
             LabelWanted::Kept => previous.label.clone(),
-            LabelWanted::Rw => Some(format!("system_u:object_r:svirt_image_t:s0:c{low},c{high}")),
+            LabelWanted::Rw => Some(writable(self.config.category_pair)),
+            LabelWanted::SecondRw => Some(writable(SECOND_CATEGORY_PAIR)),
             LabelWanted::Shared => Some("system_u:object_r:svirt_image_t:s0".to_owned()),
             LabelWanted::Ro => Some("system_u:object_r:virt_content_t:s0".to_owned()),
             LabelWanted::Is(label) => Some(label.clone()),
@@ -201,6 +217,10 @@ impl Seen<'_> {
         };
         format!("{owner}{word}")
     }
+}
+
+fn writable((low, high): (u32, u32)) -> String {
+    format!("system_u:object_r:svirt_image_t:s0:c{low},c{high}")
 }
 
 fn meaning_of_owner(wanted: &OwnerWanted) -> &'static str {

@@ -55,6 +55,7 @@ fn stage(step: Step, after: Snapshot) -> Stage {
         step: Some(step),
         answer: Answer::Accepted(Facts::Done),
         after,
+        state: Vec::new(),
         touches: Vec::new(),
     }
 }
@@ -211,6 +212,7 @@ fn wrong_bytes_are_told_by_where_they_come_from(
     let before = snapshot(file(0, "a"));
     let answer = Answer::Accepted(Facts::Read { reads });
     let stages = vec![Stage {
+        state: Vec::new(),
         step: None,
         answer,
         after: before.clone(),
@@ -257,6 +259,7 @@ fn header_facts_are_compared(
     };
     let before: Snapshot = [("disk.raw".to_owned(), file(0, "a"))].into();
     let stages = vec![Stage {
+        state: Vec::new(),
         step: None,
         answer,
         after: before.clone(),

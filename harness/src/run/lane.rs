@@ -84,6 +84,7 @@ impl<'a> Lane<'a> {
             subject: job.subject.clone(),
             seed: self.options.seed,
             files: case.files.clone(),
+            filesystem: case.filesystem,
             ask: case.ask.clone(),
             records: job.records.clone(),
         }));

@@ -11,6 +11,8 @@ use rustix::io::Errno;
 use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 use serde::{Deserialize, Serialize};
 
+use crate::worker::ground;
+
 use super::inside::abilities;
 use super::wire::SetUp;
 use super::{SandboxError, Settings, Worker};
@@ -35,7 +37,7 @@ pub struct Capability {
 /// Name, meaning and how to get it.
 struct Known(&'static str, &'static str, &'static str);
 
-const KNOWN: [Known; 11] = [
+const KNOWN: [Known; 13] = [
     Known(
         "user-namespace",
         "cases run isolated from the host",
@@ -85,6 +87,16 @@ const KNOWN: [Known; 11] = [
         "no-xattr-fs",
         "journal records can be tried, on a ramfs",
         "needs ramfs in the kernel",
+    ),
+    Known(
+        "overlay",
+        "files that are copied up when they change can be tried",
+        "needs Linux 5.11 for overlays in user namespaces",
+    ),
+    Known(
+        "read-only-mount",
+        "files whose owner can't change can be tried",
+        "needs a kernel that lets a user namespace remount its own mounts",
     ),
     Known(
         "device-nodes",
@@ -196,6 +208,8 @@ pub(super) fn probe(set_up: &SetUp) -> Vec<u8> {
         Found::new("proc", proc),
         Found::new("read-only-bind", refused_write()),
         Found::new("no-xattr-fs", without_xattrs()),
+        Found::new("overlay", ground::try_overlay()),
+        Found::new("read-only-mount", ground::try_read_only()),
         Found::new("device-nodes", device_node()),
     ];
     // An empty answer can't be read as a list, which the parent reports.

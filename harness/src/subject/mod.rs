@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use qconform_scenarios::case::{ImageAsk, LabelConfig, Step};
+use qconform_scenarios::case::{ImageAsk, LabelConfig, StepAsk};
 use qconform_scenarios::verdict::Level;
 use serde::{Deserialize, Serialize};
 
@@ -51,12 +51,10 @@ pub enum Question<'a> {
     },
     /// One step of relabelling.
     Label {
-        /// libvirt XML.
-        xml: &'a str,
         /// What stands in libvirt's qemu.conf.
         config: &'a LabelConfig,
-        /// The step.
-        step: Step,
+        /// The step, with the domain that it makes.
+        step: &'a StepAsk,
     },
 }
 

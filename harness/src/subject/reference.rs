@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use qconform_generators::file_name;
-use qconform_scenarios::case::{Driver, ImageAsk, LabelConfig, Step};
+use qconform_scenarios::case::{Driver, ImageAsk, LabelConfig, Step, StepAsk};
 use qconform_scenarios::verdict::Level;
 
 use super::{
@@ -20,13 +20,29 @@ use crate::reference::inspection::Inspection;
 use crate::reference::label::{self, Config, Namespace, Plan, Running};
 use crate::reference::read;
 use crate::reference::report::ErrorReport;
+use crate::worker::STATE_DIR;
 
 mod layers;
+mod life;
+
+use life::Life;
+
+/// Changes plans between planning and applying, which is how a mutant is made.
+pub type Tamper = dyn Fn(Step, &LabelConfig, &mut Plan);
 
 /// The reference system with what it remembers between steps.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Reference {
-    running: Option<Running>,
+    life: Life,
+    tamper: Option<Box<Tamper>>,
+}
+
+impl std::fmt::Debug for Reference {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Reference")
+            .field("life", &self.life)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Subject for Reference {
@@ -51,60 +67,51 @@ impl Subject for Reference {
             } => guest_bytes(image, offsets, *length, dir),
             Question::Access { xml } => access(xml),
             Question::Blockdev { xml } => graph(xml),
-            Question::Label {
-                xml,
-                config,
-                step: Step::Start,
-            } => self.start(xml, config),
-            Question::Label {
-                step: Step::Stop, ..
-            } => self.stop(),
+            Question::Label { config, step } => self.step(step, config),
         };
         answer.into()
     }
 }
 
 impl Reference {
-    fn start(&mut self, xml: &str, config: &LabelConfig) -> Result<Facts, Declined> {
-        let (domain, plan) = plan(xml, config)?;
-        self.apply(&plan, &domain, config)
+    /// The reference with plans that somebody changes.
+    #[must_use]
+    pub fn tampered(tamper: Box<Tamper>) -> Self {
+        Self {
+            tamper: Some(tamper),
+            ..Self::default()
+        }
     }
 
-    /// Applies a plan. A mutant hands over a plan of its own.
-    pub fn apply(
+    /// Takes a domain one step further.
+    ///
+    /// # Errors
+    ///
+    /// [`Declined`] where the step is refused.
+    pub fn step(&mut self, ask: &StepAsk, config: &LabelConfig) -> Result<Facts, Declined> {
+        self.step_over(ask, config, &Resolver::new(&Follow))
+    }
+
+    /// The same with chains found otherwise.
+    ///
+    /// # Errors
+    ///
+    /// As [`step`](Self::step).
+    pub fn step_over(
         &mut self,
-        plan: &Plan,
-        domain: &Domain,
+        ask: &StepAsk,
         config: &LabelConfig,
+        resolver: &Resolver<'_>,
     ) -> Result<Facts, Declined> {
-        let running = label::start(plan, &label_config(config), domain.id())
-            .map_err(|error| rejected(error.class.as_str(), error.to_string()))?;
-        self.running = Some(running);
+        let tamper = self.tamper.as_deref();
+        self.life.step(ask, config, resolver, tamper)?;
         Ok(Facts::Done)
     }
 
     /// The files of the running domain. A mutant takes some away.
     pub fn running(&mut self) -> Option<&mut Running> {
-        self.running.as_mut()
+        self.life.running()
     }
-
-    fn stop(&mut self) -> Result<Facts, Declined> {
-        let Some(running) = self.running.take() else {
-            return Err(rejected("not-running", "the domain isn't running"));
-        };
-        match label::stop(&running).errors.first() {
-            None => Ok(Facts::Done),
-            Some(error) => Err(rejected(error.class.as_str(), error.to_string())),
-        }
-    }
-}
-
-/// Reads a domain and plans its start.
-pub fn plan(xml: &str, config: &LabelConfig) -> Result<(Domain, Plan), Declined> {
-    let domain = parse(xml)?;
-    let chain = chain(&domain, &Resolver::new(&Follow))?;
-    let plan = plan_chain(&domain, &chain, config)?;
-    Ok((domain, plan))
 }
 
 /// Reads a domain.
@@ -120,9 +127,8 @@ pub fn chain(domain: &Domain, resolver: &Resolver<'_>) -> Result<Chain, Declined
 }
 
 /// Plans the start of a domain over a chain.
-pub fn plan_chain(domain: &Domain, chain: &Chain, config: &LabelConfig) -> Result<Plan, Declined> {
-    label::plan(domain, chain, &label_config(config))
-        .map_err(|error| refused(ErrorReport::from(&error)))
+fn plan_chain(domain: &Domain, chain: &Chain, config: &Config) -> Result<Plan, Declined> {
+    label::plan(domain, chain, config).map_err(|error| refused(ErrorReport::from(&error)))
 }
 
 fn header(image: &ImageAsk, dir: &Path) -> Result<Facts, Declined> {
@@ -209,7 +215,11 @@ fn format(image: &ImageAsk) -> Result<Option<Format>, Declined> {
 }
 
 fn label_config(config: &LabelConfig) -> Config {
+    let mut record_namespaces = Config::default().record_namespaces;
+    record_namespaces.extend(config.user_records.then_some(Namespace::User));
     Config {
+        record_namespaces,
+        state_directory: config.state_directory.then(|| STATE_DIR.into()),
         user: config.user.uid,
         group: config.user.gid,
         category_pair: Some(config.category_pair),

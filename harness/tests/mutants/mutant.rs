@@ -4,14 +4,14 @@
 use std::path::Path;
 
 use qconform::reference::chain::policy::Follow;
-use qconform::reference::chain::{Resolver, Role};
+use qconform::reference::chain::{Access, Resolver, Role};
 use qconform::reference::domain::DeclaredBacking;
 use qconform::reference::inspection::probe_path;
 use qconform::reference::label::Plan;
 use qconform::reference::probe::DataFile;
 use qconform::subject::reference::{self, Reference};
 use qconform::subject::{Answer, Declined, Description, Facts, Question, Subject};
-use qconform_scenarios::case::{LabelConfig, Step};
+use qconform_scenarios::case::{LabelConfig, Step, StepAsk};
 use qconform_scenarios::verdict::Level;
 
 const READ_ONLY: &str = "system_u:object_r:virt_content_t:s0";
@@ -31,10 +31,13 @@ pub(crate) enum Mutant {
     DataFileLeftToHeader,
     DataFileNodeWritable,
     BackingLeftToHeader,
+    CommitForgetsDataFile,
+    SnapshotForgetsDataFile,
+    AttachForgetsDataFile,
 }
 
 impl Mutant {
-    pub(crate) const ALL: [Mutant; 12] = [
+    pub(crate) const ALL: [Mutant; 15] = [
         Mutant::DataFileNeverRelabelled,
         Mutant::DataFileGetsBackingLabel,
         Mutant::RestoreForgetsDataFile,
@@ -47,6 +50,9 @@ impl Mutant {
         Mutant::DataFileLeftToHeader,
         Mutant::DataFileNodeWritable,
         Mutant::BackingLeftToHeader,
+        Mutant::CommitForgetsDataFile,
+        Mutant::SnapshotForgetsDataFile,
+        Mutant::AttachForgetsDataFile,
     ];
 
     pub(crate) fn name(self) -> &'static str {
@@ -63,6 +69,9 @@ impl Mutant {
             Mutant::DataFileLeftToHeader => "data-file-left-to-header",
             Mutant::DataFileNodeWritable => "data-file-node-writable",
             Mutant::BackingLeftToHeader => "backing-left-to-header",
+            Mutant::CommitForgetsDataFile => "commit-forgets-data-file",
+            Mutant::SnapshotForgetsDataFile => "snapshot-forgets-data-file",
+            Mutant::AttachForgetsDataFile => "attach-forgets-data-file",
         }
     }
 
@@ -108,6 +117,9 @@ impl Mutant {
             ],
             Mutant::DataFileNodeWritable => &["blockdev/data-file", "blockdev/chain"],
             Mutant::BackingLeftToHeader => &["blockdev/terminated"],
+            Mutant::CommitForgetsDataFile => &["label/life/commit", "label/life/commit-active"],
+            Mutant::SnapshotForgetsDataFile => &["label/life/snapshot"],
+            Mutant::AttachForgetsDataFile => &["label/life/attach"],
         }
     }
 
@@ -132,55 +144,27 @@ pub(crate) struct Mutated {
 
 impl Mutated {
     pub(crate) fn new(mutant: Mutant) -> Self {
+        let tamper = move |step, config: &LabelConfig, plan: &mut Plan| {
+            change_plan(mutant, step, config, plan);
+        };
         Mutated {
-            reference: Reference::default(),
+            reference: Reference::tampered(Box::new(tamper)),
             mutant,
         }
     }
 
-    fn start(&mut self, xml: &str, config: &LabelConfig) -> Result<Facts, Declined> {
-        let domain = reference::parse(xml)?;
+    /// One step, with a header between file and chain that some mutants misread.
+    fn step(&mut self, ask: &StepAsk, config: &LabelConfig) -> Result<Facts, Declined> {
+        let misreads = self.mutant == Mutant::NameHonouredWithoutBit;
         let probe = |path: &Path, format| {
             let mut header = probe_path(path, format)?;
-            if self.mutant == Mutant::NameHonouredWithoutBit {
+            if misreads {
                 honour_name(&mut header);
             }
             Ok(header)
         };
         let resolver = Resolver::new(&Follow).with_probe(&probe);
-        let chain = reference::chain(&domain, &resolver)?;
-        let mut plan = reference::plan_chain(&domain, &chain, config)?;
-        self.change_plan(&mut plan, config);
-        self.reference.apply(&plan, &domain, config)
-    }
-
-    fn change_plan(&self, plan: &mut Plan, config: &LabelConfig) {
-        let is_data_file = |role| matches!(role, Role::DataFile | Role::BackingDataFile);
-        let (low, high) = config.category_pair;
-        let rows = plan.rows.iter_mut();
-        match self.mutant {
-            Mutant::DataFileNeverRelabelled => plan.rows.retain(|row| !is_data_file(row.role)),
-            Mutant::BackingDataFileForgotten => {
-                plan.rows.retain(|row| row.role != Role::BackingDataFile);
-            }
-            Mutant::DataFileGetsBackingLabel => rows
-                .filter(|row| row.role == Role::DataFile)
-                .filter_map(|row| row.label.as_mut())
-                .for_each(|label| READ_ONLY.clone_into(label)),
-            Mutant::DataFileIgnoresReadonly => rows
-                .filter(|row| is_data_file(row.role))
-                .filter_map(|row| row.label.as_mut())
-                .for_each(|label| {
-                    *label = format!("system_u:object_r:svirt_image_t:s0:c{low},c{high}");
-                }),
-            Mutant::DataFileOwnerOnly => rows
-                .filter(|row| is_data_file(row.role))
-                .for_each(|row| row.label = None),
-            Mutant::RestoreForgetsDataFile => rows
-                .filter(|row| is_data_file(row.role))
-                .for_each(|row| row.restore = false),
-            _ => {}
-        }
+        self.reference.step_over(ask, config, &resolver)
     }
 
     fn graph(&self, xml: &str) -> Result<Facts, Declined> {
@@ -218,6 +202,47 @@ impl Mutated {
     }
 }
 
+fn change_plan(mutant: Mutant, step: Step, config: &LabelConfig, plan: &mut Plan) {
+    let is_data_file = |role: Role| role.is_data_file();
+    let (low, high) = config.category_pair;
+    let rows = plan.rows.iter_mut();
+    match mutant {
+        Mutant::DataFileNeverRelabelled => plan.rows.retain(|row| !is_data_file(row.role)),
+        Mutant::BackingDataFileForgotten => {
+            plan.rows.retain(|row| row.role != Role::BackingDataFile);
+        }
+        Mutant::DataFileGetsBackingLabel => rows
+            .filter(|row| row.role == Role::DataFile)
+            .filter_map(|row| row.label.as_mut())
+            .for_each(|label| READ_ONLY.clone_into(label)),
+        Mutant::DataFileIgnoresReadonly => rows
+            .filter(|row| is_data_file(row.role))
+            .filter_map(|row| row.label.as_mut())
+            .for_each(|label| {
+                *label = format!("system_u:object_r:svirt_image_t:s0:c{low},c{high}");
+            }),
+        Mutant::DataFileOwnerOnly => rows
+            .filter(|row| is_data_file(row.role))
+            .for_each(|row| row.label = None),
+        Mutant::RestoreForgetsDataFile => rows
+            .filter(|row| is_data_file(row.role))
+            .for_each(|row| row.restore = false),
+        Mutant::CommitForgetsDataFile if step == Step::Commit => rows
+            .filter(|row| row.role == Role::BackingDataFile)
+            .for_each(|row| {
+                row.label = Some(READ_ONLY.to_owned());
+                row.access = Access::ReadOnly;
+            }),
+        Mutant::SnapshotForgetsDataFile if step == Step::Snapshot => {
+            plan.rows.retain(|row| row.role != Role::BackingDataFile);
+        }
+        Mutant::AttachForgetsDataFile if step == Step::Attach => {
+            plan.rows.retain(|row| row.role != Role::DataFile);
+        }
+        _ => {}
+    }
+}
+
 /// Treats a name that the image doesn't use as if the feature bit were set.
 fn honour_name(header: &mut qconform::reference::probe::Header) {
     if let Some(name) = header.unused_data_file_name.take() {
@@ -231,7 +256,8 @@ fn honour_name(header: &mut qconform::reference::probe::Header) {
 /// The owner that libvirt falls back to without a record.
 fn give_to_root(dir: &Path) {
     for entry in std::fs::read_dir(dir).unwrap().flatten() {
-        std::os::unix::fs::chown(entry.path(), Some(0), Some(0)).unwrap();
+        // On a read-only file system not even this mutant gets far.
+        let _ = std::os::unix::fs::chown(entry.path(), Some(0), Some(0));
     }
 }
 
@@ -242,17 +268,12 @@ impl Subject for Mutated {
 
     fn answer(&mut self, question: &Question<'_>, dir: &Path) -> Answer {
         match question {
-            Question::Label {
-                xml,
-                config,
-                step: Step::Start,
-            } => self.start(xml, config).into(),
-            Question::Label {
-                step: Step::Stop, ..
-            } => {
-                self.change_running();
-                let answer = self.reference.answer(question, dir);
-                if self.mutant == Mutant::RestoresToRoot {
+            Question::Label { config, step } => {
+                if step.step == Step::Stop {
+                    self.change_running();
+                }
+                let answer = self.step(step, config).into();
+                if step.step == Step::Stop && self.mutant == Mutant::RestoresToRoot {
                     give_to_root(dir);
                 }
                 answer

@@ -6,7 +6,9 @@ use std::path::Path;
 use proptest::prelude::*;
 use qconform::reference::chain::policy::Follow;
 use qconform::reference::chain::resolve;
-use qconform::reference::label::{Config, Namespace, Plan, Running, attach, plan, start, stop};
+use qconform::reference::label::{
+    ApplyError, Changed, Config, Intent, Namespace, Plan, Relabeller, Running, Stopped, plan,
+};
 use rustix::fs::XattrFlags;
 
 use crate::lab::{Lab, disk, disk_with};
@@ -93,6 +95,44 @@ fn record(path: &Path, driver: &str) -> Option<serde_json::Value> {
     Some(serde_json::from_str(&value).unwrap())
 }
 
+/// How often each domain of this host uses a file, as its record says.
+fn users(path: &Path, driver: &str) -> Option<serde_json::Value> {
+    let record = record(path, driver)?;
+    let mut hosts = record["hosts"].as_object().unwrap().values();
+    let domains = hosts.next().map_or_else(Default::default, |host| {
+        let domains = host["domains"].as_object().unwrap().iter();
+        domains
+            .map(|(domain, used)| (domain.clone(), used["count"].clone()))
+            .collect()
+    });
+    Some(serde_json::Value::Object(domains))
+}
+
+fn start(plan: &Plan, config: &Config, domain: &str) -> Result<Running, ApplyError> {
+    Relabeller::default().start(plan, config, domain)
+}
+
+fn stop(running: &Running) -> Stopped {
+    Relabeller::default().stop(running)
+}
+
+fn abort(running: &Running) -> Stopped {
+    Relabeller::default().abort(running)
+}
+
+/// Gives a running domain the one disk of a plan, as `vdb`.
+fn attach(running: &Running, plan: &Plan) -> Result<Changed, ApplyError> {
+    let mut plan = plan.clone();
+    for row in &mut plan.rows {
+        row.disk = Some("vdb".to_owned());
+    }
+    let intent = Intent {
+        before: running.clone(),
+        after: running.with_disk("vdb", &plan),
+    };
+    Relabeller::default().change(&intent)
+}
+
 fn config() -> Config {
     Config {
         category_pair: Some((10, 20)),
@@ -144,7 +184,10 @@ fn a_record_holds_the_original_state_and_its_users() {
     let dac = record_of("overlay.qcow2", "dac");
     assert_eq!(dac["v"], 1);
     assert_eq!(dac["original"], "4001:5001");
-    assert_eq!(dac["users"], serde_json::json!(["one"]));
+    assert_eq!(
+        users(&lab.path("overlay.qcow2"), "dac"),
+        Some(serde_json::json!({"one": 1}))
+    );
     assert_eq!(
         record_of("overlay.qcow2", "selinux")["original"],
         "old:old:old:s0\0"
@@ -178,8 +221,8 @@ fn a_shared_file_comes_back_after_its_last_user() {
     assert_eq!(stop(&first).errors, []);
     assert_eq!(owners(&lab), [VM; 4]);
     assert_eq!(
-        record(&lab.path("overlay.raw"), "dac").unwrap()["users"],
-        serde_json::json!(["two"])
+        users(&lab.path("overlay.raw"), "dac"),
+        Some(serde_json::json!({"two": 1}))
     );
     assert_eq!(stop(&second).errors, []);
     assert_eq!(states(&lab)[..2], before[..2]);
@@ -210,8 +253,10 @@ fn the_same_file_twice_counts_twice() {
     let readonly = disk_with("base.qcow2", "", "<readonly/>");
     let disks = readonly.clone() + &readonly.replace("vda", "vdb");
     let running = start(&plan_with(&lab, &disks, &config()), &config(), "one").unwrap();
-    let users = record(&lab.path("base.raw"), "dac").unwrap()["users"].clone();
-    assert_eq!(users, serde_json::json!(["one", "one"]));
+    assert_eq!(
+        users(&lab.path("base.raw"), "dac"),
+        Some(serde_json::json!({"one": 2}))
+    );
     assert_eq!(stop(&running).errors, []);
     assert_eq!(record(&lab.path("base.raw"), "dac"), None);
 }
@@ -223,23 +268,29 @@ fn an_attached_disk_counts_files_of_its_domain_once_more_until_it_is_detached() 
     let readonly = plan_with(&lab, &base, &config());
     let before = states(&lab);
     let running = start(&readonly, &config(), "one").unwrap();
-    let attached = attach(&overlay_plan(&lab), &config(), "one").unwrap();
-    let users = |name: &str| record(&lab.path(name), "dac").map(|record| record["users"].clone());
-    assert_eq!(users("base.raw"), Some(serde_json::json!(["one", "one"])));
-    assert_eq!(stop(&attached).errors, []);
-    assert_eq!(users("base.raw"), Some(serde_json::json!(["one"])));
+    let attached = attach(&running, &overlay_plan(&lab)).unwrap();
+    assert_eq!(attached.stopped, Stopped::default());
+    let base = lab.path("base.raw");
+    assert_eq!(users(&base, "dac"), Some(serde_json::json!({"one": 2})));
+    let detach = Intent {
+        after: attached.running.without_disk("vdb"),
+        before: attached.running,
+    };
+    let detached = Relabeller::default().change(&detach).unwrap();
+    assert_eq!(detached.stopped, Stopped::default());
+    assert_eq!(users(&base, "dac"), Some(serde_json::json!({"one": 1})));
     assert_eq!(states(&lab)[..2], before[..2]);
-    assert_eq!(stop(&running).errors, []);
-    assert_eq!(users("base.raw"), None);
+    assert_eq!(stop(&detached.running).errors, []);
+    assert_eq!(users(&base, "dac"), None);
 }
 
 #[test]
 fn a_disk_that_needs_a_file_of_its_own_domain_otherwise_is_not_attached() {
     let Some(lab) = lab() else { return };
-    let _running = start(&overlay_plan(&lab), &config(), "one").unwrap();
+    let running = start(&overlay_plan(&lab), &config(), "one").unwrap();
     let during = states(&lab);
     let writable = plan_with(&lab, &disk("base.qcow2"), &config());
-    let error = attach(&writable, &config(), "one").unwrap_err();
+    let error = attach(&running, &writable).unwrap_err();
     assert_eq!(error.class.as_str(), "in-use");
     assert_eq!(states(&lab), during);
 }
@@ -248,15 +299,16 @@ fn a_disk_that_needs_a_file_of_its_own_domain_otherwise_is_not_attached() {
 fn users_of_an_earlier_boot_are_gone_and_the_original_state_is_not() {
     let Some(lab) = lab() else { return };
     let path = lab.path("overlay.raw");
-    let stale = r#"{"v":1,"original":"4002:5002","users":["old"],"boot":"earlier","restore":true}"#;
+    let host = Config::default().host;
+    let stale = format!(
+        r#"{{"v":1,"original":"4002:5002","restore":false,"hosts":{{"{host}":{{"boot":"earlier",
+            "domains":{{"old":{{"count":1,"restore":true}}}}}}}}}}"#
+    );
     let name = "security.qconform.dac";
     rustix::fs::setxattr(&path, name, stale.as_bytes(), XattrFlags::empty()).unwrap();
     chown(&path, Some(1), Some(1)).unwrap();
     let running = start(&overlay_plan(&lab), &config(), "one").unwrap();
-    assert_eq!(
-        record(&path, "dac").unwrap()["users"],
-        serde_json::json!(["one"])
-    );
+    assert_eq!(users(&path, "dac"), Some(serde_json::json!({"one": 1})));
     assert_eq!(stop(&running).errors, []);
     assert_eq!(owners(&lab)[1], (4002, 5002));
 }

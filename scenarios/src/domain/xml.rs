@@ -5,18 +5,22 @@ use qconform_generators::recipe::Content;
 use quick_xml::Writer;
 use quick_xml::events::{BytesEnd, BytesStart, BytesText, Event};
 
-use super::{BackingStore, DOMAIN_UUID, DiskKind, DiskSpec, DomainSpec, LayerSpec, SecLabel};
+use super::{BackingStore, DiskKind, DiskSpec, DomainSpec, LayerSpec, SecLabel};
 use crate::FIXTURE_DIR;
 use crate::error::Fault;
 use crate::file::{CaseFiles, Owner};
 
 /// The domain as libvirt XML.
-pub(super) fn write(spec: &DomainSpec, files: &CaseFiles) -> Result<String, Fault> {
+pub(super) fn write(
+    spec: &DomainSpec,
+    files: &CaseFiles,
+    identity: (&str, &str),
+) -> Result<String, Fault> {
     let mut page = Page {
         writer: Writer::new_with_indent(Vec::new(), b' ', 2),
         files,
     };
-    page.domain(spec)?;
+    page.domain(spec, identity)?;
     let bytes = page.writer.into_inner();
     String::from_utf8(bytes).map_err(|error| Fault::at(["domain"], error.to_string()))
 }
@@ -31,10 +35,10 @@ struct Page<'a> {
 }
 
 impl Page<'_> {
-    fn domain(&mut self, spec: &DomainSpec) -> Result<(), Fault> {
+    fn domain(&mut self, spec: &DomainSpec, (name, uuid): (&str, &str)) -> Result<(), Fault> {
         self.open("domain", &[("type", "qemu")]);
-        self.leaf("name", &[], Some("case"));
-        self.leaf("uuid", &[], Some(DOMAIN_UUID));
+        self.leaf("name", &[], Some(name));
+        self.leaf("uuid", &[], Some(uuid));
         self.leaf("memory", &[("unit", "MiB")], Some("16"));
         self.open("os", &[]);
         self.leaf("type", &[("arch", "i686"), ("machine", "q35")], Some("hvm"));
@@ -76,11 +80,7 @@ impl Page<'_> {
             &disk.data_store_seclabels,
         )?;
         self.layers(&disk.layers, disk.backing_store)?;
-        let (target, bus) = match disk.kind {
-            DiskKind::Cdrom => (format!("sd{}", letter(index)), "sata"),
-            DiskKind::Floppy => (format!("fd{}", letter(index)), "fdc"),
-            _ => (format!("vd{}", letter(index)), "virtio"),
-        };
+        let (target, bus) = target(disk, index);
         self.leaf("target", &[("dev", &target), ("bus", bus)], None);
         match disk.kind {
             DiskKind::Readonly | DiskKind::Cdrom => self.leaf("readonly", &[], None),
@@ -250,6 +250,16 @@ fn absolute(file: &str) -> Result<String, Fault> {
     let name = name
         .ok_or_else(|| Fault::at(["source"], format!("XML can't hold the file name `{file}`")))?;
     Ok(format!("{FIXTURE_DIR}/{name}"))
+}
+
+/// Target device and bus of the disk at this place.
+pub(super) fn target(disk: &DiskSpec, index: usize) -> (String, &'static str) {
+    let letter = letter(index);
+    match disk.kind {
+        DiskKind::Cdrom => (format!("sd{letter}"), "sata"),
+        DiskKind::Floppy => (format!("fd{letter}"), "fdc"),
+        _ => (format!("vd{letter}"), "virtio"),
+    }
 }
 
 fn letter(index: usize) -> char {

@@ -41,6 +41,8 @@ pub enum LabelWanted {
     Kept,
     /// `svirt_image_t` with the domain's pair of categories.
     Rw,
+    /// `svirt_image_t` with the second domain's pair of categories.
+    SecondRw,
     /// `svirt_image_t:s0`, for every domain.
     Shared,
     /// `virt_content_t:s0`, for reading only.
@@ -125,12 +127,14 @@ impl LabelWanted {
             "original" => Ok(LabelWanted::Original),
             "kept" => Ok(LabelWanted::Kept),
             "rw" => Ok(LabelWanted::Rw),
+            "second-rw" => Ok(LabelWanted::SecondRw),
             "shared" => Ok(LabelWanted::Shared),
             "ro" => Ok(LabelWanted::Ro),
             "disk" | "store" => Ok(LabelWanted::Is(own.get(text, "selinux")?.to_owned())),
             _ if text.contains(':') => Ok(LabelWanted::Is(text.to_owned())),
             _ => Err(format!(
-                "label `{text}` is not original, kept, rw, shared, ro, disk, store or a context"
+                "label `{text}` is not original, kept, rw, second-rw, shared, ro, disk, store or a \
+                 context"
             )),
         }
     }

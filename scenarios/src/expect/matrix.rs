@@ -17,6 +17,8 @@ pub struct Matrix {
     pub rows: Vec<Row>,
     /// Whether the subject may or must refuse the first step.
     pub refuse: Refusal,
+    /// Later steps that the subject must refuse.
+    pub refused: Vec<Step>,
 }
 
 /// The cells of one file.
@@ -48,6 +50,8 @@ struct MatrixSpec {
     matrix: Vec<BTreeMap<String, String>>,
     #[serde(default)]
     refuse: Refusal,
+    #[serde(default)]
+    refused: Vec<Step>,
 }
 
 /// Types the matrix of an `[[expect]]` table.
@@ -68,6 +72,7 @@ pub(super) fn build(table: toml::Table, own: &OwnLabels) -> Result<Matrix, Fault
     Ok(Matrix {
         rows,
         refuse: spec.refuse,
+        refused: spec.refused,
     })
 }
 
@@ -87,6 +92,11 @@ fn build_row(mut row: BTreeMap<String, String>, own: &OwnLabels) -> Result<Row, 
 impl Matrix {
     /// Every row names a file of the fixture, once, and has a cell for each step.
     pub(crate) fn check(&self, files: &[&str], steps: &[Step]) -> Result<(), Fault> {
+        let later = steps.get(1..).unwrap_or_default();
+        if let Some(step) = self.refused.iter().find(|step| !later.contains(step)) {
+            let message = format!("{} is not a later step of this case", step.as_str());
+            return Err(Fault::at(["refused"], message));
+        }
         for (index, row) in self.rows.iter().enumerate() {
             let index = index.to_string();
             let fault = |message: String| Fault::at(["matrix", &index], message);

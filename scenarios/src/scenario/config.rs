@@ -15,6 +15,10 @@ pub(super) struct ConfigSpec {
     dynamic_ownership: Option<bool>,
     drivers: Option<Vec<Driver>>,
     category_pair: Option<(u32, u32)>,
+    #[serde(default)]
+    state_directory: bool,
+    #[serde(default)]
+    user_records: bool,
 }
 
 impl TryFrom<ConfigSpec> for LabelConfig {
@@ -39,6 +43,8 @@ impl TryFrom<ConfigSpec> for LabelConfig {
             dynamic_ownership: spec.dynamic_ownership.unwrap_or(default.dynamic_ownership),
             drivers: spec.drivers.unwrap_or(default.drivers),
             category_pair: (low, high),
+            state_directory: spec.state_directory,
+            user_records: spec.user_records,
         })
     }
 }

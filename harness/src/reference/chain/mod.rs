@@ -55,6 +55,15 @@ pub struct DiskFiles<'a> {
 }
 
 impl Chain {
+    /// Refuses a file that is used in two ways that need different labels.
+    ///
+    /// # Errors
+    ///
+    /// [`ChainError`] for the first such file.
+    pub fn check_roles(&self) -> Result<(), ChainError> {
+        resolve::check_roles(self)
+    }
+
     /// The chain by target of the disk; a chain that starts at an image has none.
     #[must_use]
     pub fn by_disk(&self) -> HashMap<&str, DiskFiles<'_>> {
@@ -136,6 +145,12 @@ pub enum Role {
 }
 
 impl Role {
+    /// Whether this is the data file of some image.
+    #[must_use]
+    pub fn is_data_file(self) -> bool {
+        matches!(self, Self::DataFile | Self::BackingDataFile)
+    }
+
     /// The role as reports spell it.
     #[must_use]
     pub fn as_str(self) -> &'static str {

@@ -84,7 +84,7 @@ impl<'a> Resolver<'a> {
 }
 
 /// Refuses a file that is used in two ways that need different labels.
-fn check_roles(chain: &Chain) -> Result<(), ChainError> {
+pub(super) fn check_roles(chain: &Chain) -> Result<(), ChainError> {
     let mut uses = HashMap::new();
     for file in &chain.files {
         let first = uses.entry(file.identity.key()).or_insert(file);

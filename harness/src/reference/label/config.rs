@@ -1,7 +1,10 @@
 //! What the host's administrator decides, as libvirt's qemu.conf does.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::str::FromStr;
+
+use super::record;
 
 /// Settings of a relabeller.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +25,11 @@ pub struct Config {
     pub selinux: bool,
     /// Where records may be kept, best first.
     pub record_namespaces: Vec<Namespace>,
+    /// A folder of the relabeller's own for records of files that can't carry them; it must be
+    /// there, and nobody else may write to it.
+    pub state_directory: Option<PathBuf>,
+    /// What stands for this host in records, which other hosts may read.
+    pub host: String,
 }
 
 impl Default for Config {
@@ -36,6 +44,8 @@ impl Default for Config {
             dac: true,
             selinux: true,
             record_namespaces: vec![Namespace::Trusted, Namespace::Security],
+            state_directory: None,
+            host: record::host_id().to_owned(),
         }
     }
 }

@@ -1,11 +1,10 @@
 //! Owner and group.
 
-use std::os::unix::fs::MetadataExt;
+use rustix::fs::Stat;
 
-use rustix::fs::{Gid, Uid};
-
-use super::config::Owner;
+use super::config::{Owner, OwnerError};
 use super::driver::{Driver, DriverError};
+use super::ids::Owners;
 use super::running::RunningFile;
 use super::target::Target;
 
@@ -22,42 +21,69 @@ impl Driver for Dac {
         file.owner.map(|owner| owner.to_string())
     }
 
-    fn current(&self, target: &Target) -> Result<Option<String>, DriverError> {
-        let metadata = target
-            .file()
-            .metadata()
-            .map_err(|error| DriverError::BadState(error.to_string()))?;
-        let owner = Owner {
-            user: metadata.uid(),
-            group: metadata.gid(),
-        };
+    fn disclaim(&self, file: &mut RunningFile) {
+        file.owner = None;
+    }
+
+    fn current(&self, target: &Target<'_>) -> Result<Option<String>, DriverError> {
+        let owner = owner(&stat(target)?);
+        // It would be remembered, and given back, as a stand-in that is nobody.
+        if Owners::of_this_process().is_stand_in(owner) {
+            return Err(DriverError::UnmappedId(format!(
+                "the file's owner, which shows as {owner},"
+            )));
+        }
         Ok(Some(owner.to_string()))
     }
 
-    fn set(&self, target: &Target, state: Option<&str>) -> Result<(), DriverError> {
-        let text = state.unwrap_or_default();
-        let wanted: Owner = text
-            .parse()
-            .map_err(|error: super::config::OwnerError| DriverError::BadState(error.to_string()))?;
-        let metadata = target
-            .file()
-            .metadata()
-            .map_err(|error| DriverError::BadState(error.to_string()))?;
-        if (metadata.uid(), metadata.gid()) == (wanted.user, wanted.group) {
+    fn check(&self, target: &Target<'_>, state: Option<&str>) -> Result<(), DriverError> {
+        let wanted = parse(state)?;
+        if let Some(id) = Owners::of_this_process().missing(wanted) {
+            return Err(DriverError::UnmappedId(id));
+        }
+        let found = stat(target)?;
+        if owner(&found) == wanted {
             return Ok(());
         }
-        require_plain(target, metadata.mode())?;
-        let (user, group) = (Uid::from_raw(wanted.user), Gid::from_raw(wanted.group));
-        rustix::fs::fchown(target.file(), Some(user), Some(group)).map_err(|error| {
+        require_plain(target, found.st_mode)
+    }
+
+    fn set(&self, target: &Target<'_>, state: Option<&str>) -> Result<(), DriverError> {
+        let wanted = parse(state)?;
+        let found = stat(target)?;
+        if owner(&found) == wanted {
+            return Ok(());
+        }
+        require_plain(target, found.st_mode)?;
+        target.chown(wanted).map_err(|error| {
             let action = format!("can't change the owner to {wanted}");
             DriverError::System { action, error }
         })
     }
 }
 
+fn parse(state: Option<&str>) -> Result<Owner, DriverError> {
+    let parsed = state.unwrap_or_default().parse();
+    parsed.map_err(|error: OwnerError| DriverError::BadState(error.to_string()))
+}
+
+fn stat(target: &Target<'_>) -> Result<Stat, DriverError> {
+    target.stat().map_err(|error| DriverError::System {
+        action: "can't read the owner".to_owned(),
+        error,
+    })
+}
+
+fn owner(stat: &Stat) -> Owner {
+    Owner {
+        user: stat.st_uid,
+        group: stat.st_gid,
+    }
+}
+
 /// Refuses a file that would lose more than its owner: the kernel drops these privileges with
 /// it, and labelling must change neither modes nor other attributes.
-fn require_plain(target: &Target, mode: u32) -> Result<(), DriverError> {
+fn require_plain(target: &Target<'_>, mode: u32) -> Result<(), DriverError> {
     if mode & 0o4000 != 0 || mode & 0o2010 == 0o2010 {
         return Err(DriverError::Privileges("set-id bits"));
     }

@@ -17,19 +17,29 @@ pub trait Driver: Debug {
     /// The state that a domain needs; absent where this driver doesn't touch the file.
     fn wanted(&self, file: &RunningFile) -> Option<String>;
 
+    /// Lets go of a file that turned out not to have this kind of label.
+    fn disclaim(&self, file: &mut RunningFile);
+
     /// The state that a file has.
     ///
     /// # Errors
     ///
-    /// [`DriverError`] where it can't be read.
-    fn current(&self, target: &Target) -> Result<Option<String>, DriverError>;
+    /// [`DriverError`] where it can't be read, or can't be given back later.
+    fn current(&self, target: &Target<'_>) -> Result<Option<String>, DriverError>;
+
+    /// Finds, before anything changes, what would keep a file from getting this state.
+    ///
+    /// # Errors
+    ///
+    /// [`DriverError`] with the reason.
+    fn check(&self, target: &Target<'_>, state: Option<&str>) -> Result<(), DriverError>;
 
     /// Gives a file another state.
     ///
     /// # Errors
     ///
     /// [`DriverError`] where the system refuses.
-    fn set(&self, target: &Target, state: Option<&str>) -> Result<(), DriverError>;
+    fn set(&self, target: &Target<'_>, state: Option<&str>) -> Result<(), DriverError>;
 
     /// Whether two states mean the same.
     fn same(&self, left: Option<&str>, right: Option<&str>) -> bool {
@@ -46,6 +56,9 @@ pub enum DriverError {
     /// Changing the owner would make the kernel drop something else.
     #[error("changing the owner would drop the file's {0}")]
     Privileges(&'static str),
+    /// An id doesn't exist in this user namespace.
+    #[error("{0} does not exist in this user namespace")]
+    UnmappedId(String),
     /// The system refused.
     #[error("{action}: {}", std::io::Error::from(*error))]
     System {
@@ -57,4 +70,11 @@ pub enum DriverError {
     /// A state that this driver doesn't understand.
     #[error("{0}")]
     BadState(String),
+}
+
+impl DriverError {
+    /// Whether the file system can't be written at all.
+    pub(super) fn is_read_only(&self) -> bool {
+        matches!(self, Self::System { error, .. } if *error == Errno::ROFS)
+    }
 }

@@ -19,8 +19,10 @@ pub struct ApplyError {
 /// One class of failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ApplyClass {
-    /// The path means another file than the plan's, or none.
+    /// The path means another file than the plan's.
     Changed,
+    /// There is no such file.
+    Missing,
     /// Another domain uses the file and needs another owner or label.
     InUse,
     /// Another relabeller holds the file for too long.
@@ -29,6 +31,10 @@ pub enum ApplyClass {
     Refused,
     /// Changing the owner would drop set-id bits or file capabilities.
     Privileges,
+    /// The file's owner, or the one that it would get, doesn't exist in this user namespace.
+    UnmappedId,
+    /// The file would be written, and its file system can't be.
+    ReadOnly,
     /// A record can't be read or written.
     Record,
 }
@@ -39,10 +45,13 @@ impl ApplyClass {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Changed => "changed",
+            Self::Missing => "missing",
             Self::InUse => "in-use",
             Self::Busy => "busy",
             Self::Refused => "refused",
             Self::Privileges => "privileged-file",
+            Self::UnmappedId => "unmapped-id",
+            Self::ReadOnly => "read-only-file-system",
             Self::Record => "record",
         }
     }

@@ -32,6 +32,8 @@ pub struct PlanRow {
     pub path: PathBuf,
     /// Which file that is; what is done is done to this one or to none.
     pub identity: Identity,
+    /// How the domain uses it.
+    pub access: Access,
     /// The owner while the domain runs; absent means untouched.
     pub owner: Option<Owner>,
     /// The SELinux context while the domain runs; absent means untouched.
@@ -180,6 +182,7 @@ impl<'a> Planner<'a> {
             role: file.role,
             path: file.path.clone(),
             identity: file.identity.clone(),
+            access: file.access,
             owner: parsed.map_err(bad_owner)?,
             label: label.state,
             restore: touched && self.config.remember && is_given_back(file),
@@ -296,6 +299,7 @@ fn describe(domain: &Domain, file: &ChainFile) -> String {
         (true, ..) => format!("{what}, transient"),
         (_, true, _) => format!("{what}, shareable"),
         (.., Access::ReadOnly) => format!("{what}, read-only"),
+        _ if file.depth > 0 => format!("{what}, written by a block job"),
         (.., Access::ReadWrite) => format!("{what}, writable"),
     }
 }

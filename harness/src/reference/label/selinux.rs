@@ -56,7 +56,15 @@ impl Driver for Selinux {
         file.label.as_ref().map(|label| format!("{label}\0"))
     }
 
-    fn current(&self, target: &Target) -> Result<Option<String>, DriverError> {
+    fn disclaim(&self, file: &mut RunningFile) {
+        file.label = None;
+    }
+
+    fn check(&self, _target: &Target<'_>, _state: Option<&str>) -> Result<(), DriverError> {
+        Ok(())
+    }
+
+    fn current(&self, target: &Target<'_>) -> Result<Option<String>, DriverError> {
         let value = target.xattr(ATTRIBUTE).map_err(|error| {
             let action = "can't read the label".to_owned();
             DriverError::System { action, error }
@@ -65,7 +73,7 @@ impl Driver for Selinux {
         text.map_err(|_| DriverError::BadState("label is not utf-8".to_owned()))
     }
 
-    fn set(&self, target: &Target, state: Option<&str>) -> Result<(), DriverError> {
+    fn set(&self, target: &Target<'_>, state: Option<&str>) -> Result<(), DriverError> {
         let result = target.set_xattr(ATTRIBUTE, state.map(str::as_bytes));
         result.map_err(|error| match (error, state) {
             (Errno::OPNOTSUPP, _) => DriverError::Unsupported,

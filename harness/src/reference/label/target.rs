@@ -1,18 +1,17 @@
 //! An open file that was checked to be the plan's; everything is done through its descriptor.
 
-use std::fs::File;
-use std::io;
-use std::os::fd::AsRawFd;
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
-use rustix::fs::{FlockOperation, Mode, OFlags, XattrFlags};
+use rustix::fs::{FileType, OFlags, Stat, XattrFlags};
 use rustix::io::Errno;
 
+use super::config::Owner;
 use super::error::{ApplyClass, ApplyError};
 use super::running::RunningFile;
+use super::system::System;
 
 /// Long enough for any label and nearly every record.
 const USUAL_XATTR: usize = 512;
@@ -24,28 +23,41 @@ const LOCK_PAUSE: Duration = Duration::from_millis(10);
 
 /// A file that may be labelled.
 #[derive(Debug)]
-pub struct Target {
-    file: File,
+pub struct Target<'s> {
+    system: &'s dyn System,
+    file: OwnedFd,
     path: PathBuf,
+    key: (u64, u64),
 }
 
-impl Target {
+impl<'s> Target<'s> {
     /// Opens the file that a plan means, and no other.
     ///
     /// The path has no symbolic links left in it; one that appeared since is not followed.
-    pub(super) fn open(wanted: &RunningFile) -> Result<Self, ApplyError> {
+    pub(super) fn open(system: &'s dyn System, wanted: &RunningFile) -> Result<Self, ApplyError> {
         let path = &wanted.path;
-        let fail = |error: io::Error| {
-            let message = format!("can't be opened: {error}");
-            ApplyError::new(ApplyClass::Changed, path, message)
+        let fail = |error: Errno| {
+            let class = match error {
+                Errno::NOENT | Errno::NOTDIR => ApplyClass::Missing,
+                Errno::LOOP => ApplyClass::Changed,
+                _ => ApplyClass::Refused,
+            };
+            let message = format!("can't be opened: {}", std::io::Error::from(error));
+            ApplyError::new(class, path, message)
         };
         // Without access of any kind nothing happens to a file that isn't the right one.
-        let handle = open(path, OFlags::PATH | OFlags::NOFOLLOW).map_err(fail)?;
-        require_same(&handle, wanted)?;
-        let file = reopen(&handle, path).map_err(fail)?;
-        require_same(&file, wanted)?;
-        let path = path.clone();
-        Ok(Self { file, path })
+        let handle = system
+            .open(path, OFlags::PATH | OFlags::NOFOLLOW)
+            .map_err(fail)?;
+        require_same(system, handle.as_fd(), wanted)?;
+        let file = reopen(system, &handle, path).map_err(fail)?;
+        require_same(system, file.as_fd(), wanted)?;
+        Ok(Self {
+            system,
+            file,
+            path: path.clone(),
+            key: wanted.key(),
+        })
     }
 
     /// The path, for messages.
@@ -54,10 +66,36 @@ impl Target {
         &self.path
     }
 
-    /// The open file.
-    #[must_use]
-    pub fn file(&self) -> &File {
-        &self.file
+    /// Device and inode.
+    pub(super) fn key(&self) -> (u64, u64) {
+        self.key
+    }
+
+    fn descriptor(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
+    }
+
+    /// Kind, owner and mode.
+    ///
+    /// # Errors
+    ///
+    /// What the kernel says.
+    pub fn stat(&self) -> Result<Stat, Errno> {
+        self.system.stat(self.descriptor())
+    }
+
+    /// When the file was made, where the file system keeps that.
+    pub(super) fn born(&self) -> Result<Option<i128>, Errno> {
+        self.system.born(self.descriptor())
+    }
+
+    /// Changes owner and group.
+    ///
+    /// # Errors
+    ///
+    /// What the kernel says.
+    pub fn chown(&self, owner: Owner) -> Result<(), Errno> {
+        self.system.chown(self.descriptor(), owner)
     }
 
     /// Keeps other relabellers away until this is dropped, and says whether that worked.
@@ -65,8 +103,9 @@ impl Target {
     /// Whoever can open the file can hold the lock, so nothing may wait for it forever.
     pub(super) fn lock(&self) -> bool {
         for _ in 0..LOCK_TRIES {
-            match rustix::fs::flock(&self.file, FlockOperation::NonBlockingLockExclusive) {
+            match self.system.lock(self.descriptor()) {
                 Err(Errno::WOULDBLOCK) => thread::sleep(LOCK_PAUSE),
+                Err(Errno::INTR) => {}
                 // A file system without locks is taken to have one relabeller at a time.
                 Ok(()) | Err(_) => return true,
             }
@@ -75,7 +114,11 @@ impl Target {
     }
 
     /// The value of an extended attribute, absent where there is none.
-    pub(super) fn xattr(&self, name: &str) -> Result<Option<Vec<u8>>, Errno> {
+    ///
+    /// # Errors
+    ///
+    /// What the kernel says.
+    pub fn xattr(&self, name: &str) -> Result<Option<Vec<u8>>, Errno> {
         match self.xattr_of(name, USUAL_XATTR) {
             Err(Errno::RANGE) => self.xattr_of(name, MAX_XATTR),
             result => result,
@@ -84,7 +127,7 @@ impl Target {
 
     fn xattr_of(&self, name: &str, longest: usize) -> Result<Option<Vec<u8>>, Errno> {
         let mut value = vec![0; longest];
-        match rustix::fs::fgetxattr(&self.file, name, value.as_mut_slice()) {
+        match self.system.xattr(self.descriptor(), name, &mut value) {
             Ok(length) => {
                 value.truncate(length);
                 Ok(Some(value))
@@ -95,44 +138,57 @@ impl Target {
     }
 
     /// Sets an extended attribute, or removes it.
-    pub(super) fn set_xattr(&self, name: &str, value: Option<&[u8]>) -> Result<(), Errno> {
+    ///
+    /// # Errors
+    ///
+    /// What the kernel says.
+    pub fn set_xattr(&self, name: &str, value: Option<&[u8]>) -> Result<(), Errno> {
         let Some(value) = value else {
-            return match rustix::fs::fremovexattr(&self.file, name) {
+            return match self.system.remove_xattr(self.descriptor(), name) {
                 Err(Errno::NODATA) => Ok(()),
                 result => result,
             };
         };
-        rustix::fs::fsetxattr(&self.file, name, value, XattrFlags::empty())
+        self.system
+            .set_xattr(self.descriptor(), name, value, XattrFlags::empty())
+    }
+
+    /// Whether an extended attribute that isn't there could be set, found without setting it.
+    pub(super) fn takes_xattr(&self, name: &str) -> bool {
+        // To replace what is missing fails, but only after the kernel agreed to the rest.
+        let result = self
+            .system
+            .set_xattr(self.descriptor(), name, b"", XattrFlags::REPLACE);
+        matches!(result, Ok(()) | Err(Errno::NODATA))
     }
 }
 
-fn open(path: &Path, flags: OFlags) -> io::Result<File> {
-    let descriptor = rustix::fs::open(path, flags | OFlags::CLOEXEC, Mode::empty())?;
-    Ok(File::from(descriptor))
-}
-
-fn reopen(handle: &File, path: &Path) -> io::Result<File> {
-    let flags = OFlags::RDONLY | OFlags::NONBLOCK;
+fn reopen(system: &dyn System, handle: &OwnedFd, path: &Path) -> Result<OwnedFd, Errno> {
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY;
     let link = format!("/proc/self/fd/{}", handle.as_raw_fd());
-    match open(Path::new(&link), flags) {
+    match system.open(Path::new(&link), flags) {
         // Without /proc the path is opened again; the caller compares again.
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            open(path, flags | OFlags::NOFOLLOW)
-        }
+        Err(Errno::NOENT) => system.open(path, flags | OFlags::NOFOLLOW),
         result => result,
     }
 }
 
-fn require_same(file: &File, wanted: &RunningFile) -> Result<(), ApplyError> {
+fn require_same(
+    system: &dyn System,
+    file: BorrowedFd<'_>,
+    wanted: &RunningFile,
+) -> Result<(), ApplyError> {
     let fail = |message: String| ApplyError::new(ApplyClass::Changed, &wanted.path, message);
-    let found = file.metadata().map_err(|error| fail(error.to_string()))?;
-    let kind = found.file_type();
+    let found = system
+        .stat(file)
+        .map_err(|error| fail(std::io::Error::from(error).to_string()))?;
     let right_kind = if wanted.block {
-        kind.is_block_device()
+        FileType::BlockDevice
     } else {
-        kind.is_file()
+        FileType::RegularFile
     };
-    if !right_kind || (found.dev(), found.ino()) != (wanted.device, wanted.inode) {
+    let same = (found.st_dev, found.st_ino) == wanted.key();
+    if FileType::from_raw_mode(found.st_mode) != right_kind || !same {
         return Err(fail("is not the file that was planned for".to_owned()));
     }
     Ok(())

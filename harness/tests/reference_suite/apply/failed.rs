@@ -5,12 +5,10 @@ use std::cell::Cell;
 use qconform::reference::label::dac::Dac;
 use qconform::reference::label::selinux::Selinux;
 use qconform::reference::label::target::Target;
-use qconform::reference::label::{
-    Config, Driver, DriverError, Running, RunningFile, abort, start, start_with, stop,
-};
+use qconform::reference::label::{Config, Driver, DriverError, Relabeller, Running, RunningFile};
 use rstest::rstest;
 
-use super::{config, lab, overlay_plan, plan_with, states};
+use super::{abort, config, lab, overlay_plan, plan_with, start, states, stop};
 use crate::lab::{disk, disk_with};
 
 /// A driver that fails at one of its changes, or takes the whole relabeller with it.
@@ -41,11 +39,19 @@ impl<D: Driver> Driver for Failing<D> {
         self.inner.wanted(file)
     }
 
-    fn current(&self, target: &Target) -> Result<Option<String>, DriverError> {
+    fn disclaim(&self, file: &mut RunningFile) {
+        self.inner.disclaim(file);
+    }
+
+    fn check(&self, target: &Target<'_>, state: Option<&str>) -> Result<(), DriverError> {
+        self.inner.check(target, state)
+    }
+
+    fn current(&self, target: &Target<'_>) -> Result<Option<String>, DriverError> {
         self.inner.current(target)
     }
 
-    fn set(&self, target: &Target, state: Option<&str>) -> Result<(), DriverError> {
+    fn set(&self, target: &Target<'_>, state: Option<&str>) -> Result<(), DriverError> {
         let left = self.successes.replace(self.successes.get().wrapping_sub(1));
         match (left, self.kills) {
             (0, true) => std::panic::resume_unwind(Box::new("killed")),
@@ -61,7 +67,10 @@ fn a_failed_start_leaves_no_trace(#[values(0, 1, 2, 3)] successes: u32) {
     let before = states(&lab);
     let failing = Failing::new(Selinux, successes, false);
     let drivers: [&dyn Driver; 2] = [&Dac, &failing];
-    let error = start_with(&overlay_plan(&lab), &config(), "one", &drivers).unwrap_err();
+    let error = Relabeller::default()
+        .with_drivers(&drivers)
+        .start(&overlay_plan(&lab), &config(), "one")
+        .unwrap_err();
     assert_eq!(
         (error.class.as_str(), error.left_behind),
         ("refused", vec![])
@@ -80,7 +89,10 @@ fn a_failed_start_keeps_what_another_domain_uses() {
     let during = states(&lab);
     let failing = Failing::new(Selinux, 1, false);
     let drivers: [&dyn Driver; 2] = [&Dac, &failing];
-    start_with(&both, &config(), "one", &drivers).unwrap_err();
+    Relabeller::default()
+        .with_drivers(&drivers)
+        .start(&both, &config(), "one")
+        .unwrap_err();
     assert_eq!(states(&lab), during);
     assert_eq!(stop(&other).errors, []);
 }
@@ -123,7 +135,12 @@ fn a_start_killed_before_any_change_is_cleaned_up_from_the_plan_alone(
         [&Dac, &selinux]
     };
     // An unwinding stands for the kill: nothing of the start's own cleaning up runs.
-    let start = || start_with(&plan, &config(), "one", &drivers).map(drop);
+    let start = || {
+        Relabeller::default()
+            .with_drivers(&drivers)
+            .start(&plan, &config(), "one")
+            .map(drop)
+    };
     let killed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(start)).is_err();
     assert_eq!(killed, successes < 4);
     assert_eq!(abort(&Running::of(&plan, &config(), "one")).errors, []);

@@ -2,11 +2,10 @@
 
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
-use qconform::reference::label::{start, stop};
 use rstest::rstest;
 use rustix::fs::{IFlags, XattrFlags};
 
-use super::{config, lab, overlay_plan, owners, record, state, states};
+use super::{config, lab, overlay_plan, owners, record, start, state, states, stop};
 
 #[test]
 fn a_refused_chown_is_an_error_that_names_the_file_and_the_ids() {
@@ -90,7 +89,7 @@ fn a_file_whose_lock_somebody_holds_is_not_labelled_but_is_given_back() {
     rustix::fs::flock(&held, rustix::fs::FlockOperation::LockExclusive).unwrap();
     let stopped = stop(&running);
     assert_eq!(stopped.errors, []);
-    assert_eq!(stopped.violations[0].requirement, "label.lock");
+    assert_eq!(stopped.violations[0].requirement, "label.last-user");
     assert_eq!(states(&lab)[..2], before[..2]);
     let error = start(&overlay_plan(&lab), &config(), "one").unwrap_err();
     assert_eq!(error.class.as_str(), "busy");
@@ -105,6 +104,6 @@ fn a_missing_file_does_not_keep_the_others_from_coming_back() {
     std::fs::remove_file(lab.path("overlay.qcow2")).unwrap();
     let stopped = stop(&running);
     assert_eq!(stopped.errors, []);
-    assert_eq!(stopped.violations[0].requirement, "label.file-kept");
+    assert_eq!(stopped.violations[0].requirement, "label.last-user");
     assert_eq!(state(&lab.path("overlay.raw")), before[1]);
 }

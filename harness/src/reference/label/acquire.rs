@@ -1,0 +1,410 @@
+//! Labels files for a domain: all of them, or none.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::driver::{Driver, DriverError};
+use super::error::{ApplyClass, ApplyError};
+use super::record::{Record, Use, User};
+use super::running::{Running, RunningFile};
+use super::store::{Found, Place, Records, Stored};
+use super::system::System;
+use super::target::Target;
+use crate::reference::violation::FileViolation;
+
+type Key = (u64, u64);
+
+/// What a domain may have to do with its files already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Occasion {
+    /// It starts: whatever records say of it is left over from a start that was killed.
+    Start,
+    /// It arrives from another host, where it still runs.
+    Arrival,
+    /// It runs, and uses other files from now on.
+    Change,
+    /// It runs, and nobody knows how far its last change came.
+    Recovery,
+}
+
+/// Every use of one file; all of them need the same.
+struct Group<'a> {
+    file: &'a RunningFile,
+    count: u32,
+    restore: bool,
+}
+
+/// Brings the files of `after` into the state that the domain needs.
+///
+/// `before` is how it uses files now. Files whose use stays the same are left alone.
+pub(super) fn acquire(
+    system: &dyn System,
+    drivers: &[&dyn Driver],
+    occasion: Occasion,
+    before: &[RunningFile],
+    after: &mut Running,
+) -> Result<(), ApplyError> {
+    let groups = groups(&after.files)?;
+    let old = groups_of_running(before);
+    let changed = |group: &&Group<'_>| {
+        let same = old.get(&group.file.key()).is_some_and(|old| {
+            (old.count, old.restore) == (group.count, group.restore)
+                && needs(old.file) == needs(group.file)
+        });
+        group.file.is_touched() && (occasion != Occasion::Change || !same)
+    };
+    let mut groups: Vec<_> = groups.iter().filter(changed).collect();
+    if matches!(occasion, Occasion::Change | Occasion::Recovery) {
+        // A running domain gets what it needs before it loses anything.
+        groups.sort_by_key(|group| !group.file.writable);
+    }
+    let targets = open_all(system, &groups)?;
+    let mut session = Session {
+        user: after.user(),
+        occasion,
+        remember: after.remember,
+        records: Records::of(after, system),
+        seen: HashMap::new(),
+        done: Vec::new(),
+        violations: Vec::new(),
+    };
+    for (group, driver, target) in uses(&groups, drivers, &targets) {
+        session.check(group, driver, target)?;
+    }
+    let mut found = Vec::new();
+    for (group, driver, target) in uses(&groups, drivers, &targets) {
+        match session.label(group, driver, target) {
+            Ok(held) => found.push((group.file.key(), driver, held)),
+            Err(error) => return Err(session.undo(error)),
+        }
+    }
+    let violations = session.violations;
+    drop(targets);
+    after.violations = violations;
+    remember_found(&mut after.files, before, found);
+    Ok(())
+}
+
+/// What all uses of a file have to agree on.
+fn needs(file: &RunningFile) -> impl PartialEq + '_ {
+    (file.owner, &file.label, file.writable)
+}
+
+/// The uses by file, in the order of the first use of each.
+fn groups(files: &[RunningFile]) -> Result<Vec<Group<'_>>, ApplyError> {
+    let mut groups: Vec<Group<'_>> = Vec::new();
+    let mut places = HashMap::new();
+    for file in files {
+        let place = *places.entry(file.key()).or_insert(groups.len());
+        let Some(group) = groups.get_mut(place) else {
+            groups.push(Group {
+                file,
+                count: 1,
+                restore: file.restore,
+            });
+            continue;
+        };
+        if needs(group.file) != needs(file) {
+            let message = format!(
+                "the domain would use this file in two ways, once as {}",
+                group.file.path.display()
+            );
+            return Err(ApplyError::new(ApplyClass::InUse, &file.path, message));
+        }
+        group.count += 1;
+        group.restore |= file.restore;
+    }
+    Ok(groups)
+}
+
+/// The uses of a running domain, which agreed when it got them.
+fn groups_of_running(files: &[RunningFile]) -> HashMap<Key, Group<'_>> {
+    let groups = groups(files).unwrap_or_default();
+    let keyed = groups.into_iter().map(|group| (group.file.key(), group));
+    keyed.collect()
+}
+
+/// Opens each file once, in an order that two relabellers share, so that none waits for the
+/// other's lock while it holds one.
+fn open_all<'s>(
+    system: &'s dyn System,
+    groups: &[&Group<'_>],
+) -> Result<BTreeMap<Key, Target<'s>>, ApplyError> {
+    let mut targets = BTreeMap::new();
+    let sorted: BTreeMap<_, _> = groups.iter().map(|it| (it.file.key(), it.file)).collect();
+    for (key, file) in sorted {
+        let target = Target::open(system, file)?;
+        if !target.lock() {
+            let message = "another relabeller holds this file";
+            return Err(ApplyError::new(ApplyClass::Busy, &file.path, message));
+        }
+        targets.insert(key, target);
+    }
+    Ok(targets)
+}
+
+/// Every file with every driver that touches it.
+fn uses<'a, 'd: 'a, 's>(
+    groups: &'a [&'a Group<'a>],
+    drivers: &'d [&'d dyn Driver],
+    targets: &'a BTreeMap<Key, Target<'s>>,
+) -> impl Iterator<Item = (&'a Group<'a>, &'d dyn Driver, &'a Target<'s>)> {
+    groups.iter().flat_map(move |group| {
+        let target = targets.get(&group.file.key());
+        let wanted = drivers
+            .iter()
+            .filter(|driver| driver.wanted(group.file).is_some());
+        wanted.filter_map(move |driver| Some((*group, *driver, target?)))
+    })
+}
+
+/// Notes in each use what was found before the domain had the file, and which driver let go.
+fn remember_found(
+    files: &mut [RunningFile],
+    before: &[RunningFile],
+    found: Vec<(Key, &dyn Driver, Held)>,
+) {
+    let old: HashMap<_, _> = before.iter().map(|file| (file.key(), file)).collect();
+    for file in files.iter_mut() {
+        if let Some(old) = old.get(&file.key()) {
+            file.before = old.before.clone();
+        }
+    }
+    for (key, driver, held) in found {
+        for file in files.iter_mut().filter(|file| file.key() == key) {
+            match &held {
+                Held::As(state) => {
+                    let name = driver.name().to_owned();
+                    file.before.entry(name).or_insert_with(|| state.clone());
+                }
+                Held::Not => driver.disclaim(file),
+            }
+        }
+    }
+}
+
+/// What became of one driver's part of a file.
+enum Held {
+    /// It is labelled; this is the state that it had.
+    As(Option<String>),
+    /// There is no such label here, or it can't be changed and needn't.
+    Not,
+}
+
+/// A file's state before this step touched it.
+struct Seen {
+    state: Option<String>,
+    record: Option<Found>,
+}
+
+/// One change that a step has made, with what it takes to go back.
+struct Done<'a, 's> {
+    target: &'a Target<'s>,
+    driver: &'a dyn Driver,
+    state: Option<String>,
+    record_before: Option<Found>,
+    record_now: Option<Place>,
+}
+
+struct Session<'a, 's> {
+    user: User,
+    occasion: Occasion,
+    remember: bool,
+    records: Records<'a>,
+    /// What the check saw, until the change takes it.
+    seen: HashMap<(Key, &'static str), Seen>,
+    done: Vec<Done<'a, 's>>,
+    violations: Vec<FileViolation>,
+}
+
+impl<'a, 's> Session<'a, 's> {
+    /// A record with those uses only that can still be true.
+    fn live(&self, mut record: Record) -> Record {
+        record.forget_stale(&self.user);
+        if self.occasion == Occasion::Start {
+            record.forget_domain(&self.user.domain);
+        }
+        record
+    }
+
+    /// Refuses, before anything changes, a file that can't get what the domain needs.
+    fn check(
+        &mut self,
+        group: &Group<'_>,
+        driver: &dyn Driver,
+        target: &Target<'_>,
+    ) -> Result<(), ApplyError> {
+        let wanted = driver.wanted(group.file);
+        let checked = driver.check(target, wanted.as_deref());
+        checked.map_err(|error| refused(target, &error))?;
+        let state = current(driver, target)?;
+        let mut record = self.records.load(target, driver.name())?;
+        if let Some(found) = &mut record {
+            found.record = self.live(found.record.clone());
+        }
+        let found = record.as_ref();
+        let in_use = found.is_some_and(|found| found.record.has_others(&self.user));
+        if in_use && !driver.same(state.as_deref(), wanted.as_deref()) {
+            let message = format!(
+                "file is in use with {} {:?}",
+                driver.name(),
+                state.as_deref().unwrap_or_default().trim_end_matches('\0'),
+            );
+            return Err(ApplyError::new(ApplyClass::InUse, target.path(), message));
+        }
+        let key = (group.file.key(), driver.name());
+        self.seen.insert(key, Seen { state, record });
+        Ok(())
+    }
+
+    /// Records a file's state, then changes it.
+    fn label(
+        &mut self,
+        group: &Group<'_>,
+        driver: &'a dyn Driver,
+        target: &'a Target<'s>,
+    ) -> Result<Held, ApplyError> {
+        let Some(seen) = self.seen.remove(&(group.file.key(), driver.name())) else {
+            return Ok(Held::Not);
+        };
+        let stored = match self.remember {
+            true => self.store(group, driver, target, &seen)?,
+            false => Stored::Nowhere,
+        };
+        let Seen { state, record } = seen;
+        if stored == Stored::ReadOnly {
+            return self.read_only(group, target);
+        }
+        // Whatever happens next, this can be undone.
+        self.done.push(Done {
+            target,
+            driver,
+            state: state.clone(),
+            record_before: record,
+            record_now: match stored {
+                Stored::At(place) => Some(place),
+                Stored::Nowhere | Stored::ReadOnly => None,
+            },
+        });
+        let wanted = driver.wanted(group.file);
+        if driver.same(state.as_deref(), wanted.as_deref()) {
+            return Ok(Held::As(state));
+        }
+        match driver.set(target, wanted.as_deref()) {
+            Ok(()) => Ok(Held::As(state)),
+            Err(DriverError::Unsupported) => {
+                let message = format!("file system has no {} labels", driver.name());
+                self.note("label.supported", target, message);
+                self.give_up(target)
+            }
+            Err(error) if error.is_read_only() => {
+                self.give_up(target)?;
+                self.read_only(group, target)
+            }
+            Err(error) => Err(refused(target, &error)),
+        }
+    }
+
+    /// Writes the record with this domain's uses in it.
+    fn store(
+        &mut self,
+        group: &Group<'_>,
+        driver: &dyn Driver,
+        target: &Target<'_>,
+        seen: &Seen,
+    ) -> Result<Stored, ApplyError> {
+        let found = seen.record.as_ref();
+        let mut record = match found {
+            Some(found) => found.record.clone(),
+            None => Record::new(seen.state.clone()),
+        };
+        let (count, restore) = (group.count, group.restore);
+        record.put(&self.user, Use { count, restore });
+        let place = found.map(|found| found.place);
+        let stored = self.records.store(target, driver.name(), &record, place)?;
+        if stored == Stored::Nowhere {
+            let message = format!("no record of the {} state can be kept here", driver.name());
+            self.note("label.original-remembered", target, message);
+        }
+        Ok(stored)
+    }
+
+    /// Nothing can change here; whether that is enough depends on what the domain wants.
+    fn read_only(&mut self, group: &Group<'_>, target: &Target<'_>) -> Result<Held, ApplyError> {
+        if group.file.writable {
+            let message = "its file system is read-only, and the domain would write it";
+            return Err(ApplyError::new(
+                ApplyClass::ReadOnly,
+                target.path(),
+                message,
+            ));
+        }
+        let message = "its file system is read-only, so it stays as it is".to_owned();
+        self.note("label.read-only-file-system", target, message);
+        Ok(Held::Not)
+    }
+
+    /// Takes back the record of a state that can't be set.
+    fn give_up(&mut self, target: &Target<'_>) -> Result<Held, ApplyError> {
+        if let Some(done) = self.done.pop() {
+            let undone = done.undo_record(&self.records);
+            undone.map_err(|error| ApplyError {
+                path: target.path().to_owned(),
+                ..error
+            })?;
+        }
+        Ok(Held::Not)
+    }
+
+    fn note(&mut self, requirement: &str, target: &Target<'_>, message: String) {
+        self.violations
+            .push(FileViolation::of_file(requirement, target.path(), message));
+    }
+
+    /// Goes back to where this step began, last change first.
+    fn undo(&mut self, mut error: ApplyError) -> ApplyError {
+        while let Some(done) = self.done.pop() {
+            if let Err(left) = done.undo(&self.records) {
+                error.left_behind.push(left.to_string());
+            }
+        }
+        error
+    }
+}
+
+impl Done<'_, '_> {
+    fn undo(&self, records: &Records<'_>) -> Result<(), ApplyError> {
+        if current(self.driver, self.target)? != self.state {
+            let state = self.state.as_deref();
+            let set = self.driver.set(self.target, state);
+            set.map_err(|error| refused(self.target, &error))?;
+        }
+        self.undo_record(records)
+    }
+
+    fn undo_record(&self, records: &Records<'_>) -> Result<(), ApplyError> {
+        let name = self.driver.name();
+        match (&self.record_before, self.record_now) {
+            (Some(found), _) => records.put_back(self.target, name, found),
+            (None, Some(place)) => records.remove(self.target, name, place),
+            (None, None) => Ok(()),
+        }
+    }
+}
+
+pub(super) fn current(
+    driver: &dyn Driver,
+    target: &Target<'_>,
+) -> Result<Option<String>, ApplyError> {
+    driver
+        .current(target)
+        .map_err(|error| refused(target, &error))
+}
+
+pub(super) fn refused(target: &Target<'_>, error: &DriverError) -> ApplyError {
+    let class = match error {
+        DriverError::Privileges(_) => ApplyClass::Privileges,
+        DriverError::UnmappedId(_) => ApplyClass::UnmappedId,
+        _ => ApplyClass::Refused,
+    };
+    ApplyError::new(class, target.path(), error.to_string())
+}
