@@ -156,6 +156,7 @@ impl Release<'_> {
         target: &Target<'_>,
         parting: Parting,
     ) -> Result<(), ApplyError> {
+        self.records.tidy(target, driver.name())?;
         match (parting, file.before.get(driver.name())) {
             (Parting::Failed, Some(state)) => give_back(driver, target, state.as_deref()),
             (Parting::Failed, None) | (Parting::Moved, _) => Ok(()),

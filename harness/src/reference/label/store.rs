@@ -76,7 +76,6 @@ impl<'a> Records<'a> {
             let name = attribute(*namespace, driver);
             let value = match target.xattr(&name) {
                 Ok(value) => value,
-                Err(Errno::PERM | Errno::ACCESS) => None,
                 Err(error) => {
                     let error = std::io::Error::from(error);
                     return Err(fail(
@@ -192,6 +191,11 @@ impl<'a> Records<'a> {
             _ => Ok(()),
         };
         result.map_err(|error| fail(target, format!("record can't be put back: {error}")))
+    }
+
+    /// Removes what a kill between two system calls may have left of a record that is nowhere.
+    pub(super) fn tidy(&self, target: &Target<'_>, driver: &str) -> Result<(), ApplyError> {
+        self.remove(target, driver, Place::Journal)
     }
 
     /// Ends a use of a file that is gone; only the journal can still have a record of it.

@@ -6,6 +6,7 @@
 use std::fmt::Debug;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::Path;
+use std::time::Duration;
 
 use rustix::fs::{AtFlags, FlockOperation, Gid, Mode, OFlags, Stat, StatxFlags, Uid, XattrFlags};
 use rustix::io::Errno;
@@ -44,6 +45,8 @@ pub trait System: Debug {
     fn remove_xattr(&self, file: BorrowedFd<'_>, name: &str) -> Result<(), Errno>;
     /// Takes the lock of a file, or fails at once with `EWOULDBLOCK`.
     fn lock(&self, file: BorrowedFd<'_>) -> Result<(), Errno>;
+    /// Lets some time pass until a lock may be free.
+    fn pause(&self, time: Duration);
     /// Reads a small file of the relabeller's own from where it stands.
     fn read(&self, file: BorrowedFd<'_>) -> Result<Vec<u8>, Errno>;
     /// Writes a whole small file of the relabeller's own.
@@ -102,6 +105,10 @@ impl System for Kernel {
 
     fn lock(&self, file: BorrowedFd<'_>) -> Result<(), Errno> {
         rustix::fs::flock(file, FlockOperation::NonBlockingLockExclusive)
+    }
+
+    fn pause(&self, time: Duration) {
+        std::thread::sleep(time);
     }
 
     fn read(&self, file: BorrowedFd<'_>) -> Result<Vec<u8>, Errno> {

@@ -2,7 +2,6 @@
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
-use std::thread;
 use std::time::Duration;
 
 use rustix::fs::{FileType, OFlags, Stat, XattrFlags};
@@ -104,7 +103,7 @@ impl<'s> Target<'s> {
     pub(super) fn lock(&self) -> bool {
         for _ in 0..LOCK_TRIES {
             match self.system.lock(self.descriptor()) {
-                Err(Errno::WOULDBLOCK) => thread::sleep(LOCK_PAUSE),
+                Err(Errno::WOULDBLOCK) => self.system.pause(LOCK_PAUSE),
                 Err(Errno::INTR) => {}
                 // A file system without locks is taken to have one relabeller at a time.
                 Ok(()) | Err(_) => return true,

@@ -1,0 +1,568 @@
+//! Random domains that go through random lives with random failures.
+//!
+//! Four things always hold: bystanders are untouched; bytes and modes never change; a data file
+//! is in the state of the image that names it; and after the last stop every file is as its
+//! requirement says.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+
+use proptest::prelude::*;
+use proptest::test_runner::{Config as Settings, TestRunner};
+use qconform::reference::chain::policy::Follow;
+use qconform::reference::chain::resolve;
+use qconform::reference::label::{Commit, Config, Intent, Plan, Relabeller, Running, Side, plan};
+use rustix::io::Errno;
+
+use crate::faulty::{Fault, Faulty, unwind};
+use crate::lab::Lab;
+use crate::sample::Sample;
+use crate::scene::{State, dress, records};
+
+const LIVES: u32 = 1500;
+
+pub(crate) fn any() -> String {
+    let settings = Settings {
+        cases: LIVES,
+        failure_persistence: None,
+        ..Settings::default()
+    };
+    let tally = std::cell::RefCell::new(BTreeMap::new());
+    let mut runner = TestRunner::new(settings);
+    let domains = (
+        prop::collection::vec(disks(), 1..=4),
+        prop::collection::vec(acts(), 1..14),
+    );
+    let result = runner.run(&domains, |(disks, acts)| {
+        let mut life = Life::new(disks);
+        for act in acts {
+            let outcome = life.act(act);
+            *tally.borrow_mut().entry(outcome).or_insert(0_u32) += 1;
+            life.check();
+        }
+        life.end();
+        Ok(())
+    });
+    if let Err(error) = result {
+        panic!("{error}");
+    }
+    format!("{LIVES} lives, steps: {:?}", tally.into_inner())
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Writable,
+    ReadOnly,
+    Shareable,
+    Transient,
+}
+
+/// A `<seclabel>`, in short.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Label {
+    None,
+    DacNo,
+    SelinuxNo,
+    Dac,
+    Both,
+}
+
+impl Label {
+    fn xml(self) -> &'static str {
+        match self {
+            Self::None => "",
+            Self::DacNo => "<seclabel model='dac' relabel='no'/>",
+            Self::SelinuxNo => "<seclabel model='selinux' relabel='no'/>",
+            Self::Dac => "<seclabel model='dac'><label>+1234:+1235</label></seclabel>",
+            Self::Both => {
+                "<seclabel model='dac'><label>+1234:+1235</label></seclabel>\
+                 <seclabel model='selinux'><label>u:r:own_t:s0</label></seclabel>"
+            }
+        }
+    }
+}
+
+/// A disk with the layers that it may have, base first.
+#[derive(Debug, Clone)]
+struct Disk {
+    kind: Kind,
+    label: Label,
+    /// Whether each layer has a data file.
+    layers: Vec<bool>,
+    /// Whether the lowest layer is over the base that all disks share.
+    common: bool,
+    /// Whether the top's data file is declared.
+    declared: bool,
+    /// Top layer in use, as a number of layers from the base.
+    top: usize,
+    present: bool,
+    /// Whether the layer below the top is written.
+    job: bool,
+}
+
+fn disks() -> impl Strategy<Value = Disk> {
+    let kind = prop_oneof![
+        4 => Just(Kind::Writable),
+        1 => Just(Kind::ReadOnly),
+        1 => Just(Kind::Shareable),
+        1 => Just(Kind::Transient),
+    ];
+    let label = prop_oneof![
+        5 => Just(Label::None),
+        1 => Just(Label::DacNo),
+        1 => Just(Label::SelinuxNo),
+        1 => Just(Label::Dac),
+        1 => Just(Label::Both),
+    ];
+    let layers = prop::collection::vec(prop::bool::ANY, 1..=4);
+    (
+        kind,
+        label,
+        layers,
+        prop::bool::ANY,
+        prop::bool::ANY,
+        prop::bool::ANY,
+        0_usize..4,
+    )
+        .prop_map(
+            |(kind, label, layers, common, declared, present, top)| Disk {
+                top: top % layers.len(),
+                kind,
+                label,
+                layers,
+                common,
+                declared,
+                present,
+                job: false,
+            },
+        )
+}
+
+#[derive(Debug, Clone, Copy)]
+enum What {
+    AttachOrDetach,
+    Snapshot,
+    Commit,
+    EndOfCommit,
+    Pivot,
+    StopOrStart,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Act {
+    what: What,
+    disk: usize,
+    fault: Option<(u32, Fault)>,
+    side: Side,
+}
+
+fn acts() -> impl Strategy<Value = Act> {
+    let what = prop_oneof![
+        Just(What::AttachOrDetach),
+        Just(What::Snapshot),
+        Just(What::Commit),
+        Just(What::EndOfCommit),
+        Just(What::Pivot),
+        Just(What::StopOrStart),
+    ];
+    let fault = prop_oneof![
+        Just(Fault::KillBefore),
+        Just(Fault::KillAfter),
+        Just(Fault::Error(Errno::IO)),
+        Just(Fault::Error(Errno::NOMEM)),
+    ];
+    let fault = prop::option::of((0_u32..120, fault));
+    let side = prop_oneof![Just(Side::Before), Just(Side::After)];
+    (what, 0_usize..4, fault, side).prop_map(|(what, disk, fault, side)| Act {
+        what,
+        disk,
+        fault,
+        side,
+    })
+}
+
+/// What a file is used for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    /// The domain gives its original state back.
+    GivenBack,
+    /// It may stay as it is.
+    Kept,
+}
+
+struct Life {
+    lab: Lab,
+    config: Config,
+    disks: Vec<Disk>,
+    /// The domain; absent while it is stopped.
+    running: Option<Running>,
+    /// What each used file was before the domain got it.
+    before: BTreeMap<String, State>,
+    /// Files and their originals.
+    originals: BTreeMap<String, State>,
+    /// Data files by the image that names them.
+    data: Vec<(String, String)>,
+    /// Every file that was ever used.
+    ever: BTreeSet<String>,
+    /// Files that a killed relabeller may have let go of as they were and taken again.
+    doubtful: BTreeSet<String>,
+}
+
+fn image(disk: usize, layer: usize) -> String {
+    format!("d{disk}-{layer}.qcow2")
+}
+
+fn target(disk: usize) -> String {
+    format!("vd{}", char::from(b'a' + u8::try_from(disk).unwrap()))
+}
+
+impl Life {
+    fn new(disks: Vec<Disk>) -> Self {
+        let lab = Lab::new();
+        let mut data = vec![("common.qcow2".to_owned(), "common.raw".to_owned())];
+        lab.image("common.qcow2", Sample::new().data_file("common.raw"))
+            .data("common.raw")
+            .data("bystander");
+        for (number, disk) in disks.iter().enumerate() {
+            for (layer, has_data) in disk.layers.iter().enumerate() {
+                let name = image(number, layer);
+                let mut sample = Sample::new();
+                if layer > 0 {
+                    sample = sample
+                        .backing(&image(number, layer - 1))
+                        .backing_format("qcow2");
+                } else if disk.common {
+                    sample = sample.backing("common.qcow2").backing_format("qcow2");
+                }
+                if *has_data {
+                    let raw = name.replace("qcow2", "raw");
+                    lab.data(&raw);
+                    sample = sample.data_file(&raw);
+                    data.push((name.clone(), raw));
+                }
+                lab.image(&name, sample);
+            }
+        }
+        let mut originals = BTreeMap::new();
+        let names = std::fs::read_dir(lab.path("")).unwrap();
+        let mut names: Vec<_> = names
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        for (number, name) in (1..).zip(names) {
+            dress(&lab.path(&name), number);
+            originals.insert(name, State::original(number));
+        }
+        Self {
+            config: Config {
+                category_pair: Some((10, 20)),
+                ..Config::default()
+            },
+            lab,
+            disks,
+            running: None,
+            before: BTreeMap::new(),
+            originals,
+            data,
+            ever: BTreeSet::new(),
+            doubtful: BTreeSet::new(),
+        }
+    }
+
+    /// Does one thing to the domain, and says what came of it.
+    fn act(&mut self, act: Act) -> &'static str {
+        let number = act.disk % self.disks.len();
+        let was = self.disks.clone();
+        if !self.wish(act.what, number) {
+            return "nothing to do";
+        }
+        let before = self.running.clone().unwrap_or_else(|| self.nothing());
+        let Some(after) = self.next(&before, act.what, number) else {
+            self.disks = was;
+            return "refused by the plan";
+        };
+        let (seen, states) = (self.seen(), self.states());
+        let intent = Intent { before, after };
+        let (at, fault) = act.fault.unwrap_or((u32::MAX, Fault::KillBefore));
+        let faulty = Faulty::new(at, fault, unwind);
+        let relabeller = Relabeller::default().with_system(&faulty);
+        let taken = catch_unwind(AssertUnwindSafe(|| relabeller.change(&intent)));
+        let (side, outcome) = match taken {
+            Ok(Ok(changed)) if changed.stopped.errors.is_empty() => {
+                self.became(changed.running, &was, &states);
+                return "done";
+            }
+            // What could not be given back is tried again.
+            Ok(Ok(_)) => (Side::After, "partly done, then finished"),
+            Ok(Err(error)) => {
+                assert_eq!(error.left_behind, Vec::<String>::new());
+                assert_eq!(self.seen(), seen, "{error}");
+                self.disks = was;
+                return "refused or failed, and undone";
+            }
+            Err(_) => (act.side, "killed and recovered"),
+        };
+        let recovered = Relabeller::default().recover(&intent, side).unwrap();
+        assert_eq!(recovered.stopped.errors, []);
+        if side == Side::After {
+            self.became(recovered.running, &was, &states);
+            return outcome;
+        }
+        let runs = self.running.is_some();
+        let (old, new) = (self.uses(&was, runs), self.uses(&self.disks, runs));
+        let stops = matches!(act.what, What::StopOrStart) && runs;
+        let kept = old.into_iter().filter(|(name, purpose)| {
+            *purpose == Purpose::Kept && (stops || !new.contains_key(name))
+        });
+        self.doubtful.extend(kept.map(|(name, _)| name));
+        self.disks = was;
+        self.running = runs.then_some(recovered.running);
+        outcome
+    }
+
+    /// Changes the disks as the step would; false where it makes no sense.
+    fn wish(&mut self, what: What, number: usize) -> bool {
+        let runs = self.running.is_some();
+        let disk = &mut self.disks[number];
+        let busy = runs && disk.present && disk.kind == Kind::Writable;
+        let sense = match what {
+            What::AttachOrDetach => runs,
+            What::Snapshot => busy && !disk.job && disk.top + 1 < disk.layers.len(),
+            What::Commit => busy && !disk.job && (disk.top > 0 || disk.common),
+            What::EndOfCommit => busy && disk.job,
+            What::Pivot => busy && disk.job && disk.top > 0,
+            What::StopOrStart => true,
+        };
+        if !sense {
+            return false;
+        }
+        match what {
+            What::AttachOrDetach => {
+                disk.present = !disk.present;
+                disk.job = false;
+            }
+            What::Snapshot => disk.top += 1,
+            What::Commit => disk.job = true,
+            What::EndOfCommit => disk.job = false,
+            What::Pivot => {
+                disk.top -= 1;
+                disk.job = false;
+            }
+            What::StopOrStart if runs => {
+                for disk in &mut self.disks {
+                    disk.job = false;
+                }
+            }
+            What::StopOrStart => {}
+        }
+        true
+    }
+
+    fn nothing(&self) -> Running {
+        Running::of(&Plan::default(), &self.config, "guest")
+    }
+
+    /// What the domain would use next; absent where the plan is refused.
+    fn next(&self, before: &Running, what: What, number: usize) -> Option<Running> {
+        if matches!(what, What::StopOrStart) {
+            if self.running.is_some() {
+                return Some(before.with_files(Vec::new()));
+            }
+            let present = (0..self.disks.len()).filter(|number| self.disks[*number].present);
+            let plan = self.plan(&present.collect::<Vec<_>>())?;
+            return Some(Running::of(&plan, &self.config, "guest"));
+        }
+        let name = target(number);
+        if !self.disks[number].present {
+            return Some(before.without_disk(&name));
+        }
+        Some(before.with_disk(&name, &self.plan(&[number])?))
+    }
+
+    fn plan(&self, numbers: &[usize]) -> Option<Plan> {
+        let mut xml = String::new();
+        for number in numbers {
+            xml += &self.disk_xml(*number);
+        }
+        let domain = self.lab.domain_with("", &xml);
+        let mut chain = resolve(&domain, &Follow).ok()?;
+        for number in numbers {
+            let disk = &self.disks[*number];
+            if !disk.job {
+                continue;
+            }
+            let base = match disk.top {
+                0 => "common.qcow2".to_owned(),
+                top => image(*number, top - 1),
+            };
+            let commit = Commit {
+                disk: target(*number),
+                base: self.lab.path(&base),
+                top: None,
+            };
+            commit.open(&mut chain).ok()?;
+        }
+        plan(&domain, &chain, &self.config).ok()
+    }
+
+    fn disk_xml(&self, number: usize) -> String {
+        let disk = &self.disks[number];
+        let name = image(number, disk.top);
+        let store = format!(
+            "<dataStore type='file'><format type='raw'/><source file='$D/{}'/></dataStore>",
+            name.replace("qcow2", "raw")
+        );
+        let store = match disk.declared && disk.layers[disk.top] {
+            true => store.as_str(),
+            false => "",
+        };
+        let kind = match disk.kind {
+            Kind::Writable => "",
+            Kind::ReadOnly => "<readonly/>",
+            Kind::Shareable => "<shareable/>",
+            Kind::Transient => "<transient/>",
+        };
+        let mut xml = String::new();
+        let _infallible = write!(
+            xml,
+            "<disk type='file' device='disk'><driver name='qemu' type='qcow2'/>\
+             <source file='$D/{name}'>{}{store}</source>{kind}<target dev='{}'/></disk>",
+            disk.label.xml(),
+            target(number)
+        );
+        xml
+    }
+
+    /// The step is over: files that the domain has got or let go of are looked at. `states` is
+    /// how every file was before it.
+    fn became(&mut self, running: Running, was: &[Disk], states: &BTreeMap<String, State>) {
+        let old = self.uses(was, self.running.is_some());
+        let runs = !running.files.is_empty() || self.disks.iter().all(|disk| !disk.present);
+        let stopped = self.running.is_some() && running.files.is_empty();
+        self.running = (runs && !stopped).then_some(running);
+        let new = self.uses(&self.disks, self.running.is_some());
+        for name in new.keys().filter(|name| !old.contains_key(*name)) {
+            self.ever.insert(name.clone());
+            self.before.insert(name.clone(), states[name].clone());
+        }
+        for (name, purpose) in old.iter().filter(|(name, _)| !new.contains_key(*name)) {
+            self.given_back(name, *purpose);
+        }
+    }
+
+    fn given_back(&mut self, name: &str, purpose: Purpose) {
+        let before = self.before.remove(name);
+        let doubtful = self.doubtful.remove(name);
+        if purpose == Purpose::GivenBack && !doubtful {
+            let found = State::of(&self.lab.path(name));
+            assert_eq!(Some(found), before, "{name} of {:?}", self.disks);
+        }
+    }
+
+    /// Which files the domain uses, and what becomes of each afterwards.
+    fn uses(&self, disks: &[Disk], runs: bool) -> BTreeMap<String, Purpose> {
+        let mut uses = BTreeMap::new();
+        let present = disks
+            .iter()
+            .enumerate()
+            .filter(|(_, disk)| disk.present && runs);
+        for (number, disk) in present {
+            let own = (0..=disk.top).map(|layer| (layer, image(number, layer)));
+            let common = disk.common.then(|| (usize::MAX, "common.qcow2".to_owned()));
+            for (layer, name) in own.chain(common) {
+                let top = layer == disk.top;
+                let written = match disk.kind {
+                    Kind::Writable => {
+                        let below = disk.top.checked_sub(1).unwrap_or(usize::MAX);
+                        top || (disk.job && layer == below)
+                    }
+                    Kind::Transient => top,
+                    Kind::ReadOnly | Kind::Shareable => false,
+                };
+                let purpose = if written {
+                    Purpose::GivenBack
+                } else {
+                    Purpose::Kept
+                };
+                let raw = self.data.iter().find(|(image, _)| *image == name);
+                for file in raw.map(|(_, raw)| raw.clone()).into_iter().chain([name]) {
+                    let entry = uses.entry(file).or_insert(purpose);
+                    if purpose == Purpose::GivenBack {
+                        *entry = purpose;
+                    }
+                }
+            }
+        }
+        uses
+    }
+
+    fn states(&self) -> BTreeMap<String, State> {
+        let names = self.originals.keys();
+        names
+            .map(|name| (name.clone(), State::of(&self.lab.path(name))))
+            .collect()
+    }
+
+    fn seen(&self) -> Vec<(State, Vec<String>)> {
+        let names = self.originals.keys();
+        let paths = names.map(|name| self.lab.path(name));
+        paths
+            .map(|path| (State::of(&path), records(&path)))
+            .collect()
+    }
+
+    fn check(&self) {
+        for (name, original) in &self.originals {
+            let path = self.lab.path(name);
+            if !self.ever.contains(name) {
+                // A step that was taken back doesn't count as a use.
+                assert_eq!(State::of(&path), *original, "bystander {name}");
+                assert_eq!(records(&path), Vec::<String>::new(), "bystander {name}");
+            }
+            check_content(&path);
+        }
+        for (image, raw) in &self.data {
+            let relative = |name: &str| {
+                let (found, original) = (State::of(&self.lab.path(name)), &self.originals[name]);
+                let owner = (found.owner != original.owner).then_some(found.owner);
+                let label = (found.label != original.label).then_some(found.label);
+                (owner, label)
+            };
+            assert_eq!(
+                relative(raw),
+                relative(image),
+                "{raw} of {image}, {:?}",
+                self.disks
+            );
+        }
+    }
+
+    /// The last stop.
+    fn end(&mut self) {
+        if let Some(running) = self.running.take() {
+            let uses = self.uses(&self.disks, true);
+            let stopped = Relabeller::default().stop(&running);
+            assert_eq!(stopped.errors, []);
+            for (name, purpose) in uses {
+                self.given_back(&name, purpose);
+            }
+        }
+        self.check();
+        for name in self.originals.keys() {
+            let path = self.lab.path(name);
+            assert_eq!(records(&path), Vec::<String>::new(), "{name}");
+            assert_ne!(State::of(&path).owner.0, 0, "{name} was given to root");
+        }
+    }
+}
+
+fn check_content(path: &Path) {
+    use std::os::unix::fs::MetadataExt;
+    let mode = std::fs::metadata(path).unwrap().mode() & 0o7777;
+    assert_eq!(mode, 0o600, "{}", path.display());
+    if path.extension().is_some_and(|extension| extension == "raw") {
+        assert_eq!(std::fs::read(path).unwrap(), b"data", "{}", path.display());
+    }
+}
