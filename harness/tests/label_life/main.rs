@@ -11,6 +11,7 @@ mod kills;
 #[allow(dead_code, reason = "shared with another test program")]
 #[path = "../reference_suite/lab.rs"]
 mod lab;
+mod measured;
 mod narrow;
 #[path = "../common/needs.rs"]
 mod needs;
@@ -35,7 +36,7 @@ const TIMEOUT: Duration = Duration::from_secs(600);
 /// A test, run inside a worker; what it gives is printed.
 type Test = fn() -> String;
 
-const TESTS: [(&str, Test); 13] = [
+const TESTS: [(&str, Test); 14] = [
     (
         "a_kill_around_any_system_call_loses_nothing",
         kills::attributes,
@@ -74,6 +75,10 @@ const TESTS: [(&str, Test); 13] = [
         race::folders,
     ),
     ("any_life_of_any_domain_keeps_the_rule", random_life::any),
+    (
+        "the_reference_agrees_with_measured_libvirt_or_says_why_not",
+        measured::table,
+    ),
     (
         "an_owner_outside_of_the_id_map_is_an_error",
         narrow::owner_outside,
