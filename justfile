@@ -20,6 +20,10 @@ lint:
 doc:
     RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
 
+# labelling on ext4, xfs, btrfs and block devices: needs root and loop devices
+disks:
+    cargo test -p qconform --test label_disks -- --ignored
+
 # the conformance run of CI: nothing may be skipped
 conformance:
     cargo run --release -- run --require id-range,chown,selinux-xattr,security-xattr,no-selinux-kernel,qemu

@@ -62,7 +62,11 @@ pub(crate) struct Scene {
 impl Scene {
     /// Records go to a journal or to attributes.
     pub(crate) fn new(step: Step, journal: bool) -> Self {
-        let lab = Lab::new();
+        Self::on(Lab::new(), step, journal)
+    }
+
+    /// The same in that folder.
+    pub(crate) fn on(lab: Lab, step: Step, journal: bool) -> Self {
         write_files(&lab);
         std::fs::create_dir(lab.path("journal")).unwrap();
         let mut config = Config {

@@ -26,10 +26,44 @@ const FULL: &str = "<?xml version='1.0'?>
   </devices>
 </domain>";
 
+#[rstest]
+#[case::capitals(
+    "5C0F6A52-7D7A-4B8C-9E0E-0D1F2A3B4C5D",
+    "5c0f6a527d7a4b8c9e0e0d1f2a3b4c5d"
+)]
+#[case::no_hyphens("5c0f6a527d7a4b8c9e0e0d1f2a3b4c5d", "5c0f6a527d7a4b8c9e0e0d1f2a3b4c5d")]
+#[case::no_uuid("Guest-A", "Guest-A")]
+fn a_uuid_stands_for_its_domain_however_it_is_written(#[case] uuid: &str, #[case] id: &str) {
+    let xml = format!("<domain><name>n</name><uuid>{uuid}</uuid></domain>");
+    assert_eq!(Domain::parse(xml.as_bytes()).unwrap().id(), id);
+}
+
+#[test]
+fn a_domain_has_one_seclabel_for_each_driver() {
+    let xml = "<domain><seclabel model='dac' relabel='no'/>\n<seclabel model='dac'/></domain>";
+    let error = Domain::parse(xml.as_bytes()).unwrap_err();
+    assert_eq!(
+        (error.fault.as_str(), error.line),
+        ("duplicate-seclabel", 2)
+    );
+}
+
+#[test]
+fn a_source_that_somebody_else_has_opened_is_no_file_to_label() {
+    let xml = "<domain><devices><disk type='file'><driver type='qcow2'/>\
+        <source file='/etc/passwd' fdgroup='one'/><target dev='vda'/></disk></devices></domain>";
+    let domain = Domain::parse(xml.as_bytes()).unwrap();
+    let location = &domain.disks[0].image.source.location;
+    assert!(matches!(location, Location::Remote(_)), "{location:?}");
+}
+
 #[test]
 fn every_element_that_matters_is_read() {
     let domain = Domain::parse(FULL.as_bytes()).unwrap();
-    assert_eq!((domain.name.as_str(), domain.id()), ("a & b", "u-1"));
+    assert_eq!(
+        (domain.name.as_str(), domain.id().as_str()),
+        ("a & b", "u-1")
+    );
     assert_eq!(domain.seclabels[0].model, Some(Model::Dac));
     assert_eq!(domain.seclabels[0].label.as_deref(), Some("+1:+2"));
     assert!(domain.seclabels[1].relabel);

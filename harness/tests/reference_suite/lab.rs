@@ -22,6 +22,12 @@ impl Lab {
         }
     }
 
+    /// In a folder of a file system of its own.
+    pub(crate) fn on(place: &Path) -> Self {
+        let folder = tempfile::tempdir_in(place).unwrap();
+        Self { folder }
+    }
+
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         // The plan has canonical paths, so the folder is made canonical here.
         self.folder.path().canonicalize().unwrap().join(name)

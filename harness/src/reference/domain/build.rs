@@ -29,7 +29,7 @@ pub(super) fn domain(root: &Element) -> Result<Domain> {
         return Err(root.error(DomainFault::NotADomain(root.name.clone())));
     }
     let text = |name| root.child(name).map(Element::text);
-    let labels = root.children("seclabel").map(domain_label);
+    let seclabels = domain_labels(root)?;
     let mut disks: Vec<Disk> = Vec::new();
     let mut targets = HashSet::new();
     for element in root
@@ -45,9 +45,24 @@ pub(super) fn domain(root: &Element) -> Result<Domain> {
     Ok(Domain {
         name: text("name").unwrap_or_default(),
         uuid: text("uuid").filter(|uuid| !uuid.is_empty()),
-        seclabels: labels.collect::<Result<_>>()?,
+        seclabels,
         disks,
     })
+}
+
+/// The labels of a domain: at most one for each driver.
+fn domain_labels(root: &Element) -> Result<Vec<DomainLabel>> {
+    let mut labels: Vec<DomainLabel> = Vec::new();
+    for element in root.children("seclabel") {
+        let label = domain_label(element)?;
+        let twice = label.model != Some(Model::Other)
+            && labels.iter().any(|other| other.model == label.model);
+        if twice {
+            return Err(element.error(DomainFault::DuplicateLabel));
+        }
+        labels.push(label);
+    }
+    Ok(labels)
 }
 
 fn domain_label(element: &Element) -> Result<DomainLabel> {
@@ -213,6 +228,10 @@ fn source(owner: &Element, source: Option<&Element>) -> Result<Source> {
         return Err(slices.error(DomainFault::Unsupported("slices")));
     }
     let location = match owner.attribute("type").unwrap_or("file") {
+        // The emulator gets an open file from elsewhere; whatever the path says, nobody opens it.
+        "file" | "block" if attribute("fdgroup").is_some() => {
+            Location::Remote(Remote::Other("fdgroup".to_owned()))
+        }
         "file" => local(attribute("file"), false),
         "block" => local(attribute("dev"), true),
         "network" => Location::Remote(network(source)),

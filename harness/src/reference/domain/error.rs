@@ -41,8 +41,8 @@ pub enum DomainFault {
         /// What it says.
         value: String,
     },
-    /// A source has two labels for one driver.
-    #[error("source has two seclabels for one driver")]
+    /// A source, or the domain, has two labels for one driver.
+    #[error("two seclabels for one driver")]
     DuplicateLabel,
     /// Two disks have one target device.
     #[error("two disks have the target {0:?}")]

@@ -194,8 +194,19 @@ impl Domain {
     }
 
     /// What stands for this domain in records: its UUID, or its name.
+    ///
+    /// A UUID is the same with and without hyphens, in capital and in small letters.
     #[must_use]
-    pub fn id(&self) -> &str {
-        self.uuid.as_deref().unwrap_or(&self.name)
+    pub fn id(&self) -> String {
+        let Some(uuid) = &self.uuid else {
+            return self.name.clone();
+        };
+        let digits: String = uuid
+            .chars()
+            .filter(|character| !['-', ' '].contains(character))
+            .map(|character| character.to_ascii_lowercase())
+            .collect();
+        let is_uuid = digits.len() == 32 && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if is_uuid { digits } else { uuid.clone() }
     }
 }

@@ -383,10 +383,13 @@ impl Done<'_, '_> {
 
     fn undo_record(&self, records: &Records<'_>) -> Result<(), ApplyError> {
         let name = self.driver.name();
-        match (&self.record_before, self.record_now) {
-            (Some(found), _) => records.put_back(self.target, name, found),
-            (None, Some(place)) => records.remove(self.target, name, place),
-            (None, None) => Ok(()),
+        if let Some(found) = &self.record_before {
+            records.put_back(self.target, name, found)?;
+        }
+        let before = self.record_before.as_ref().map(|found| found.place);
+        match self.record_now.filter(|place| Some(*place) != before) {
+            Some(place) => records.remove(self.target, name, place),
+            None => Ok(()),
         }
     }
 }

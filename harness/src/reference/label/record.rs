@@ -36,13 +36,36 @@ pub struct HostUses {
 }
 
 /// How one domain uses a file.
+///
+/// Written as one number, negative where the original state comes back: a base image may have
+/// hundreds of users, and some file systems keep all attributes of a file in one block.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(into = "i64", try_from = "i64")]
 pub struct Use {
     /// How often, for instance by two disks.
     pub count: u32,
     /// Whether the original state comes back when it ends.
     pub restore: bool,
+}
+
+impl From<Use> for i64 {
+    fn from(used: Use) -> Self {
+        let count = i64::from(used.count);
+        if used.restore { -count } else { count }
+    }
+}
+
+impl TryFrom<i64> for Use {
+    type Error = String;
+
+    fn try_from(number: i64) -> Result<Self, String> {
+        let count = u32::try_from(number.unsigned_abs()).ok();
+        let count = count.filter(|count| *count > 0);
+        Ok(Self {
+            count: count.ok_or_else(|| format!("{number} is no number of uses"))?,
+            restore: number < 0,
+        })
+    }
 }
 
 /// A domain at a host, during one boot.
@@ -244,9 +267,12 @@ mod tests {
     #[case::no_fields("{}")]
     #[case::a_field_too_many(r#"{"v":1,"original":null,"restore":false,"hosts":{},"x":1}"#)]
     #[case::another_version(r#"{"v":2,"original":null,"restore":false,"hosts":{}}"#)]
-    #[case::a_negative_count(
+    #[case::no_use(
+        r#"{"v":1,"original":null,"restore":false,"hosts":{"h":{"boot":"b","domains":{"d":0}}}}"#
+    )]
+    #[case::uses_without_end(
         r#"{"v":1,"original":null,"restore":false,
-            "hosts":{"h":{"boot":"b","domains":{"d":{"count":-1,"restore":true}}}}}"#
+            "hosts":{"h":{"boot":"b","domains":{"d":9999999999}}}}"#
     )]
     fn anything_else_is_no_record(#[case] text: &str) {
         Record::parse(text.as_bytes()).unwrap_err();

@@ -5,7 +5,7 @@ use super::driver::Driver;
 use super::error::{ApplyClass, ApplyError};
 use super::record::User;
 use super::running::{Running, RunningFile};
-use super::store::{Found, Records};
+use super::store::{Found, Place, Records};
 use super::system::System;
 use super::target::Target;
 use crate::reference::violation::FileViolation;
@@ -124,6 +124,9 @@ impl Release<'_> {
         parting: Parting,
     ) -> Result<(), ApplyError> {
         let (name, place) = (driver.name(), found.place);
+        if place != Place::Journal {
+            self.records.tidy(target, name)?;
+        }
         let mut record = found.record;
         let Some(used) = record.take(&self.user) else {
             return Ok(());

@@ -137,6 +137,9 @@ impl<'a> Records<'a> {
                 Ok(()) => return Ok(Stored::At(Place::Attribute(*namespace))),
                 Err(Errno::PERM | Errno::ACCESS | Errno::OPNOTSUPP) => {}
                 Err(Errno::ROFS) => return Ok(Stored::ReadOnly),
+                Err(Errno::NOSPC | Errno::TOOBIG) if self.folder.is_some() => {
+                    return self.overflow(target, driver, record, *namespace);
+                }
                 Err(error) => {
                     let error = std::io::Error::from(error);
                     let message = format!("record {name} can't be written: {error}");
@@ -153,6 +156,24 @@ impl<'a> Records<'a> {
             (None, None) => Ok(Stored::Nowhere),
             (Some(_), _) => Err(fail(target, "record can't be changed".to_owned())),
         }
+    }
+
+    /// A file system keeps little more than a block of attributes; a base image with many users
+    /// has its record in the journal from then on.
+    fn overflow(
+        &self,
+        target: &Target<'_>,
+        driver: &str,
+        record: &Record,
+        namespace: Namespace,
+    ) -> Result<Stored, ApplyError> {
+        if let Some(journal) = self.journal() {
+            let stored = journal.store(target, driver, record);
+            stored.map_err(|error| fail(target, format!("journal: {error}")))?;
+        }
+        // Only now: whoever is killed in between still finds the old one.
+        self.remove(target, driver, Place::Attribute(namespace))?;
+        Ok(Stored::At(Place::Journal))
     }
 
     /// Removes a record.

@@ -160,7 +160,7 @@ impl Asked<'_> {
         let domain = parse(&self.ask.xml)?;
         let plan = self.plan(&domain)?;
         Relabeller::default()
-            .start(&plan, &self.label_config(), domain.id())
+            .start(&plan, &self.label_config(), &domain.id())
             .map_err(|error| not_applied(&error))
     }
 
@@ -172,7 +172,7 @@ impl Asked<'_> {
             ..self.label_config()
         };
         Relabeller::default()
-            .arrive(&plan, &config, domain.id())
+            .arrive(&plan, &config, &domain.id())
             .map_err(|error| not_applied(&error))
     }
 

@@ -3,7 +3,7 @@
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
 use rstest::rstest;
-use rustix::fs::{IFlags, XattrFlags};
+use rustix::fs::{CWD, FileType, IFlags, Mode, XattrFlags, mknodat};
 
 use super::{config, lab, overlay_plan, owners, record, start, state, states, stop};
 
@@ -39,16 +39,22 @@ fn a_malformed_record_is_an_error_and_nothing_changes() {
 }
 
 #[rstest]
-#[case::other_file(false)]
-#[case::symbolic_link(true)]
-fn a_file_that_was_replaced_since_the_plan_is_refused(#[case] link: bool) {
+#[case::other_file("file")]
+#[case::symbolic_link("link")]
+#[case::fifo("fifo")]
+#[case::folder("folder")]
+fn a_file_that_was_replaced_since_the_plan_is_refused(#[case] by: &str) {
     let Some(lab) = lab() else { return };
     let plan = overlay_plan(&lab);
     std::fs::rename(lab.path("overlay.raw"), lab.path("aside")).unwrap();
     lab.data("bystander");
-    match link {
-        true => std::os::unix::fs::symlink("aside", lab.path("overlay.raw")).unwrap(),
-        false => std::fs::rename(lab.path("bystander"), lab.path("overlay.raw")).unwrap(),
+    let path = lab.path("overlay.raw");
+    match by {
+        "link" => std::os::unix::fs::symlink("aside", path).unwrap(),
+        // An open that waited for a writer would never end.
+        "fifo" => mknodat(CWD, path, FileType::Fifo, Mode::RUSR, 0).unwrap(),
+        "folder" => std::fs::create_dir(path).unwrap(),
+        _ => std::fs::rename(lab.path("bystander"), path).unwrap(),
     }
     let before = (states(&lab), state(&lab.path("aside")));
     let error = start(&plan, &config(), "one").unwrap_err();
