@@ -34,9 +34,10 @@ pub(crate) fn any() -> String {
     let domains = (
         prop::collection::vec(disks(), 1..=4),
         prop::collection::vec(acts(), 1..14),
+        prop::bool::ANY,
     );
-    let result = runner.run(&domains, |(disks, acts)| {
-        let mut life = Life::new(disks);
+    let result = runner.run(&domains, |(disks, acts, journal)| {
+        let mut life = Life::new(disks, journal);
         for act in acts {
             let outcome = life.act(act);
             *tally.borrow_mut().entry(outcome).or_insert(0_u32) += 1;
@@ -152,32 +153,23 @@ enum What {
 
 #[derive(Debug, Clone, Copy)]
 struct Act {
-    what: What,
-    disk: usize,
+    /// Which of the things that make sense just then.
+    choice: usize,
     fault: Option<(u32, Fault)>,
     side: Side,
 }
 
 fn acts() -> impl Strategy<Value = Act> {
-    let what = prop_oneof![
-        Just(What::AttachOrDetach),
-        Just(What::Snapshot),
-        Just(What::Commit),
-        Just(What::EndOfCommit),
-        Just(What::Pivot),
-        Just(What::StopOrStart),
-    ];
     let fault = prop_oneof![
         Just(Fault::KillBefore),
         Just(Fault::KillAfter),
         Just(Fault::Error(Errno::IO)),
         Just(Fault::Error(Errno::NOMEM)),
     ];
-    let fault = prop::option::of((0_u32..120, fault));
+    let fault = prop::option::of((0_u32..80, fault));
     let side = prop_oneof![Just(Side::Before), Just(Side::After)];
-    (what, 0_usize..4, fault, side).prop_map(|(what, disk, fault, side)| Act {
-        what,
-        disk,
+    (0_usize..1000, fault, side).prop_map(|(choice, fault, side)| Act {
+        choice,
         fault,
         side,
     })
@@ -194,6 +186,8 @@ enum Purpose {
 
 struct Life {
     lab: Lab,
+    /// Where records are, unless files carry them.
+    journal: tempfile::TempDir,
     config: Config,
     disks: Vec<Disk>,
     /// The domain; absent while it is stopped.
@@ -206,8 +200,6 @@ struct Life {
     data: Vec<(String, String)>,
     /// Every file that was ever used.
     ever: BTreeSet<String>,
-    /// Files that a killed relabeller may have let go of as they were and taken again.
-    doubtful: BTreeSet<String>,
 }
 
 fn image(disk: usize, layer: usize) -> String {
@@ -219,7 +211,7 @@ fn target(disk: usize) -> String {
 }
 
 impl Life {
-    fn new(disks: Vec<Disk>) -> Self {
+    fn new(disks: Vec<Disk>, journal: bool) -> Self {
         let lab = Lab::new();
         let mut data = vec![("common.qcow2".to_owned(), "common.raw".to_owned())];
         lab.image("common.qcow2", Sample::new().data_file("common.raw"))
@@ -255,11 +247,18 @@ impl Life {
             dress(&lab.path(&name), number);
             originals.insert(name, State::original(number));
         }
+        let mut config = Config {
+            category_pair: Some((10, 20)),
+            ..Config::default()
+        };
+        let folder = tempfile::tempdir().unwrap();
+        if journal {
+            config.record_namespaces.clear();
+            config.state_directory = Some(folder.path().to_owned());
+        }
         Self {
-            config: Config {
-                category_pair: Some((10, 20)),
-                ..Config::default()
-            },
+            config,
+            journal: folder,
             lab,
             disks,
             running: None,
@@ -267,23 +266,22 @@ impl Life {
             originals,
             data,
             ever: BTreeSet::new(),
-            doubtful: BTreeSet::new(),
         }
     }
 
     /// Does one thing to the domain, and says what came of it.
     fn act(&mut self, act: Act) -> &'static str {
-        let number = act.disk % self.disks.len();
         let was = self.disks.clone();
-        if !self.wish(act.what, number) {
-            return "nothing to do";
-        }
+        let able = self.able();
+        let (what, number) = able[act.choice % able.len()];
+        self.wish(what, number);
         let before = self.running.clone().unwrap_or_else(|| self.nothing());
-        let Some(after) = self.next(&before, act.what, number) else {
+        let Some(after) = self.next(&before, what, number) else {
             self.disks = was;
             return "refused by the plan";
         };
         let (seen, states) = (self.seen(), self.states());
+        let stops = matches!(what, What::StopOrStart) && self.running.is_some();
         let intent = Intent { before, after };
         let (at, fault) = act.fault.unwrap_or((u32::MAX, Fault::KillBefore));
         let faulty = Faulty::new(at, fault, unwind);
@@ -302,6 +300,8 @@ impl Life {
                 self.disks = was;
                 return "refused or failed, and undone";
             }
+            // Files are let go once the domain has none of them any more, so it can't be back.
+            Err(_) if stops || self.lets_go(&was) => (Side::After, "killed and recovered"),
             Err(_) => (act.side, "killed and recovered"),
         };
         let recovered = Relabeller::default().recover(&intent, side).unwrap();
@@ -311,33 +311,48 @@ impl Life {
             return outcome;
         }
         let runs = self.running.is_some();
-        let (old, new) = (self.uses(&was, runs), self.uses(&self.disks, runs));
-        let stops = matches!(act.what, What::StopOrStart) && runs;
-        let kept = old.into_iter().filter(|(name, purpose)| {
-            *purpose == Purpose::Kept && (stops || !new.contains_key(name))
-        });
-        self.doubtful.extend(kept.map(|(name, _)| name));
         self.disks = was;
         self.running = runs.then_some(recovered.running);
         outcome
     }
 
-    /// Changes the disks as the step would; false where it makes no sense.
-    fn wish(&mut self, what: What, number: usize) -> bool {
+    /// Whether the step that is wished for ends the use of a file.
+    fn lets_go(&self, was: &[Disk]) -> bool {
+        let old = self.uses(was, self.running.is_some());
+        let new = self.uses(&self.disks, self.running.is_some());
+        old.keys().any(|name| !new.contains_key(name))
+    }
+
+    /// Everything that makes sense now.
+    fn able(&self) -> Vec<(What, usize)> {
+        let mut able = vec![(What::StopOrStart, 0)];
+        if self.running.is_none() {
+            return able;
+        }
+        for (number, disk) in self.disks.iter().enumerate() {
+            able.push((What::AttachOrDetach, number));
+            if !disk.present || disk.kind != Kind::Writable {
+                continue;
+            }
+            // Rarer than the others, because they need one another.
+            let more = match (disk.job, disk.top) {
+                (true, 0) => vec![What::EndOfCommit],
+                (true, _) => vec![What::EndOfCommit, What::Pivot, What::Pivot],
+                (false, 0) if !disk.common => vec![],
+                (false, _) => vec![What::Commit, What::Commit],
+            };
+            able.extend(more.into_iter().map(|what| (what, number)));
+            if !disk.job && disk.top + 1 < disk.layers.len() {
+                able.extend([(What::Snapshot, number); 2]);
+            }
+        }
+        able
+    }
+
+    /// Changes the disks as the step would.
+    fn wish(&mut self, what: What, number: usize) {
         let runs = self.running.is_some();
         let disk = &mut self.disks[number];
-        let busy = runs && disk.present && disk.kind == Kind::Writable;
-        let sense = match what {
-            What::AttachOrDetach => runs,
-            What::Snapshot => busy && !disk.job && disk.top + 1 < disk.layers.len(),
-            What::Commit => busy && !disk.job && (disk.top > 0 || disk.common),
-            What::EndOfCommit => busy && disk.job,
-            What::Pivot => busy && disk.job && disk.top > 0,
-            What::StopOrStart => true,
-        };
-        if !sense {
-            return false;
-        }
         match what {
             What::AttachOrDetach => {
                 disk.present = !disk.present;
@@ -357,7 +372,6 @@ impl Life {
             }
             What::StopOrStart => {}
         }
-        true
     }
 
     fn nothing(&self) -> Running {
@@ -454,8 +468,7 @@ impl Life {
 
     fn given_back(&mut self, name: &str, purpose: Purpose) {
         let before = self.before.remove(name);
-        let doubtful = self.doubtful.remove(name);
-        if purpose == Purpose::GivenBack && !doubtful {
+        if purpose == Purpose::GivenBack {
             let found = State::of(&self.lab.path(name));
             assert_eq!(Some(found), before, "{name} of {:?}", self.disks);
         }
@@ -555,6 +568,8 @@ impl Life {
             assert_eq!(records(&path), Vec::<String>::new(), "{name}");
             assert_ne!(State::of(&path).owner.0, 0, "{name} was given to root");
         }
+        let left = std::fs::read_dir(self.journal.path()).unwrap().count();
+        assert_eq!(left, 0, "records are left in the journal");
     }
 }
 

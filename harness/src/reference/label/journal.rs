@@ -156,11 +156,19 @@ fn unfinished(path: &Path) -> PathBuf {
 }
 
 /// Puts a small file in the place of another, whole or not at all.
-pub(super) fn replace(system: &dyn System, path: &Path, bytes: &[u8]) -> Result<(), Errno> {
+fn replace(system: &dyn System, path: &Path, bytes: &[u8]) -> Result<(), Errno> {
     let new = unfinished(path);
+    let result = write_anew(system, &new, bytes).and_then(|()| system.rename(&new, path));
+    if result.is_err() {
+        // Should it stay, the next record of the same file takes its place.
+        let _ = system.remove(&new);
+    }
+    result
+}
+
+fn write_anew(system: &dyn System, path: &Path, bytes: &[u8]) -> Result<(), Errno> {
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::NOFOLLOW;
-    let file = system.open(&new, flags)?;
+    let file = system.open(path, flags)?;
     system.write(file.as_fd(), bytes)?;
-    system.sync(file.as_fd())?;
-    system.rename(&new, path)
+    system.sync(file.as_fd())
 }

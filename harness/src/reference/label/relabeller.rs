@@ -128,7 +128,8 @@ impl<'a> Relabeller<'a> {
     /// was killed at any point of it.
     ///
     /// Files that the domain got for a step that did not happen have their former state again,
-    /// kept kinds too.
+    /// kept kinds too. Files are let go of last, when the domain can't use them any more; so
+    /// [`Side::Before`] is for steps that the domain has not taken, and never for a stop.
     ///
     /// # Errors
     ///
