@@ -34,6 +34,8 @@ fn race(name: &str, other: &str) -> String {
     let (one, two) = (lab.path(name), lab.path(other));
     let (mut done, mut refused) = (0, 0);
     std::thread::scope(|scope| {
+        // Also when an assertion fails, or the swapper would go on for ever.
+        let _at_the_end = Stop(&stop);
         let swapper = scope.spawn(|| swap(&one, &two, &stop, &ready));
         ready.wait();
         let relabeller = Relabeller::default();
@@ -60,6 +62,15 @@ fn race(name: &str, other: &str) -> String {
     scene.check_end(Side::After);
     assert_eq!(seen(&bystander), before);
     format!("{done} starts got through, {refused} were refused")
+}
+
+/// Stops the swapper when it is dropped.
+struct Stop<'a>(&'a AtomicBool);
+
+impl Drop for Stop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 fn swap(one: &Path, two: &Path, stop: &AtomicBool, ready: &Barrier) {

@@ -157,7 +157,7 @@ impl Scene {
                 "{name}"
             );
         }
-        assert_eq!(self.journal(), Vec::<PathBuf>::new());
+        assert_eq!(self.journal(), Vec::new());
     }
 
     fn may_be_kept(&self, name: &str, side: Side) -> bool {
@@ -180,12 +180,17 @@ impl Scene {
             .to_vec()
     }
 
-    /// The files of the journal.
-    pub(crate) fn journal(&self) -> Vec<PathBuf> {
+    /// The files of the journal, with what they say.
+    pub(crate) fn journal(&self) -> Vec<(PathBuf, Vec<u8>)> {
         let entries = std::fs::read_dir(self.lab.path("journal")).unwrap();
-        let mut paths: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
-        paths.sort();
-        paths
+        let entries = entries.map(|entry| {
+            let path = entry.unwrap().path();
+            let text = std::fs::read(&path).unwrap();
+            (path, text)
+        });
+        let mut entries: Vec<_> = entries.collect();
+        entries.sort();
+        entries
     }
 }
 
