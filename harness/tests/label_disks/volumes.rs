@@ -146,7 +146,7 @@ pub(crate) fn full_record(name: &str) -> Result<(), Failed> {
 
 /// Starts a domain with the files of an intent.
 fn start(intent: &mut Intent, number: usize) -> Result<Running, ApplyError> {
-    intent.before.domain = format!("{number:0width$x}", width = ID);
+    intent.before.domain = format!("{number:0ID$x}");
     intent.after.domain.clone_from(&intent.before.domain);
     Relabeller::default()
         .change(intent)

@@ -274,8 +274,8 @@ fn disk(number: usize, words: &str) -> String {
         }
     }
     if let Some(file) = store {
-        inner += &format!(
-            "<dataStore type='file'><format type='raw'/>\
+        inner = format!(
+            "{inner}<dataStore type='file'><format type='raw'/>\
              <source file='$D/{file}'>{store_label}</source></dataStore>"
         );
     }

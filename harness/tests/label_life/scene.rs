@@ -265,7 +265,7 @@ impl State {
         let label = format!("system_u:object_r:fixture{number}_t:s0\0");
         Self {
             owner: (4000 + number, 5000 + number),
-            label: (number % 4 != 0).then_some(label),
+            label: (!number.is_multiple_of(4)).then_some(label),
         }
     }
 }
