@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 use std::fs;
-use std::io;
+use std::io::{self, Read};
 use std::os::unix::fs::{PermissionsExt, lchown};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -77,6 +77,9 @@ pub struct Observation {
     pub before: Snapshot,
     /// One stage for each step; a case without steps has one.
     pub stages: Vec<Stage>,
+    /// The first bytes of the image whose header is asked about, in hex, for reports.
+    #[serde(default)]
+    pub head: Option<String>,
 }
 
 /// One question, its answer, and the fixture afterwards.
@@ -219,6 +222,7 @@ fn ask_all(
         .iter()
         .filter(|(_, file)| file.decoy)
         .map(|(name, _)| name.as_str());
+    let head = head(&case.ask, dir);
     let before = observe::snapshot(dir, &case.records)?;
     watch.turn_to(dir, decoys)?;
     let mut stages = Vec::new();
@@ -245,7 +249,31 @@ fn ask_all(
             break;
         }
     }
-    Ok(Observation { before, stages })
+    Ok(Observation {
+        before,
+        stages,
+        head,
+    })
+}
+
+/// How many bytes of an image a report shows: a header with a few extensions and names.
+const HEAD: u64 = 1024;
+
+/// The beginning of the image whose header is asked about, without the zeros at its end. A file
+/// that can't be shown is no reason for a case to fail.
+fn head(ask: &Ask, dir: &Path) -> Option<String> {
+    let Ask::Header(image) = ask else {
+        return None;
+    };
+    let mut bytes = Vec::new();
+    let path = dir.join(&image.file);
+    if !path.metadata().ok()?.is_file() {
+        return None;
+    }
+    let file = fs::File::open(path).ok()?;
+    file.take(HEAD).read_to_end(&mut bytes).ok()?;
+    let end = bytes.iter().rposition(|byte| *byte != 0)?;
+    Some(observe::hex(&bytes[..=end]))
 }
 
 /// A panic of an in-process subject is its crash, not the worker's.

@@ -149,6 +149,11 @@ impl Counts {
         self.0.get(&verdict).copied().unwrap_or_default()
     }
 
+    /// The verdicts that were given, each with how often.
+    pub fn iter(&self) -> impl Iterator<Item = (Verdict, u64)> {
+        self.0.iter().map(|(verdict, count)| (*verdict, *count))
+    }
+
     /// How many were in a group.
     #[must_use]
     pub fn group(&self, group: Group) -> u64 {

@@ -17,26 +17,13 @@ use crate::text;
 /// How many characters of any text are shown; `run.jsonl` has them all.
 const CHARACTERS: usize = 4000;
 
-/// Why a page could not be written.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum HtmlError {
-    /// The output refused.
-    #[error("cannot write the page: {0}")]
-    Io(#[from] io::Error),
-    /// The cases could not be embedded.
-    #[error("cannot embed the cases: {0}")]
-    Data(#[from] serde_json::Error),
-}
-
 /// Writes the page.
 ///
 /// # Errors
-/// [`HtmlError`], in practice what `out` returns.
-pub fn write(run: &Run, out: &mut impl Write) -> Result<(), HtmlError> {
-    let page = view::Page::of(run)?;
-    page.write_into(out)?;
-    Ok(())
+/// What `out` returns.
+pub fn write(run: &Run, out: &mut impl Write) -> io::Result<()> {
+    let page = view::Page::of(run).map_err(io::Error::other)?;
+    page.write_into(out)
 }
 
 fn shown(hostile: &str) -> String {

@@ -12,25 +12,29 @@ use quick_junit::{
     NonSuccessKind, Property, Report, SerializeError, TestCase, TestCaseStatus, TestSuite,
 };
 
-use crate::event::CaseEvent;
+use crate::event::{self, CaseEvent};
 use crate::stream::Run;
 use crate::tally::{SubjectTally, Tally};
 use crate::text;
+use crate::trouble;
 
 /// How many characters of a value are written.
 const CHARACTERS: usize = 4000;
+
+mod root;
+
+use root::WithoutSkipped;
 
 /// Writes the report.
 ///
 /// # Errors
 /// What `out` returns, wrapped by the XML writer.
 pub fn write(run: &Run, out: &mut impl Write) -> Result<(), SerializeError> {
-    report(run).serialize(out)
+    report(run).serialize(WithoutSkipped::new(out))
 }
 
 fn report(run: &Run) -> Report {
     let mut report = Report::new("qconform");
-    report.timestamp = run.header.started.parse().ok();
     report.time = run.footer.as_ref().map(|f| Duration::from_millis(f.millis));
     for subject in &Tally::of(run).subjects {
         for level in subject.levels.keys() {
@@ -59,7 +63,7 @@ fn suite(run: &Run, subject: &SubjectTally<'_>, level: Level) -> TestSuite {
         suite.add_property(Property::new(name, text::printable(&value).as_ref()));
     }
     let mut micros = 0u64;
-    let mine = |case: &&CaseEvent| case.subject == subject.name && case.level == level;
+    let mine = |case: &&CaseEvent| *case.subject == *subject.name && case.level == level;
     for case in run.cases.iter().filter(mine) {
         micros = micros.saturating_add(case.micros);
         suite.add_test_case(test_case(case));
@@ -87,11 +91,7 @@ fn test_case(case: &CaseEvent) -> TestCase {
 
 /// The folder of a case's scenario, and the scenario's own name with the axes.
 fn split_id(id: &str) -> (&str, &str) {
-    let scenario = match id.rsplit_once('/') {
-        Some((scenario, axes)) if axes.contains('=') => scenario,
-        _ => id,
-    };
-    match scenario.rfind('/') {
+    match event::scenario(id).rfind('/') {
         Some(slash) => (&id[..slash], &id[slash + 1..]),
         None => ("", id),
     }
@@ -123,7 +123,7 @@ fn description(case: &CaseEvent) -> String {
         text::printable(&case.title).into_owned(),
         format!(
             "requirements: {}",
-            text::printable(&case.requirements.join(", "))
+            text::printable(&text::joined(&case.requirements))
         ),
     ];
     for difference in &case.differences {
@@ -144,20 +144,18 @@ fn description(case: &CaseEvent) -> String {
 /// What is wrong with the run as a whole.
 fn trouble(run: &Run) -> TestSuite {
     let mut suite = TestSuite::new("run");
-    if let Some(gap) = run.gap() {
-        let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
-        status.set_type("incomplete").set_message(gap);
-        suite.add_test_case(TestCase::new("complete", status));
-    }
-    for (index, stale) in run.footer.iter().flat_map(|f| &f.stale).enumerate() {
-        let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
+    for trouble in trouble::of(run) {
+        let kind = match trouble.kind {
+            "incomplete" => NonSuccessKind::Error,
+            _ => NonSuccessKind::Failure,
+        };
+        let mut status = TestCaseStatus::non_success(kind);
         status
-            .set_type("stale-baseline")
-            .set_message(text::printable(stale).as_ref());
-        suite.add_test_case(TestCase::new(format!("baseline {}", index + 1), status));
-    }
-    for test in &mut suite.test_cases {
+            .set_type(trouble.kind)
+            .set_message(trouble.message.as_ref());
+        let mut test = TestCase::new(trouble.name, status);
         test.set_classname("run");
+        suite.add_test_case(test);
     }
     suite
 }

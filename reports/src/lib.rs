@@ -4,13 +4,24 @@
 //! for each case and subject as it ends, a footer. Every other format is a pure function
 //! of that stream. A stream without a footer is an incomplete run.
 
+pub mod badge;
 pub mod counts;
+pub mod diff;
 pub mod event;
 pub mod flat;
+pub mod format;
+pub mod github;
 pub mod html;
+pub mod json;
 pub mod junit;
+pub mod markdown;
+pub mod merge;
+pub mod sarif;
+pub mod schema;
 pub mod skips;
 pub mod stream;
 pub mod tally;
+pub mod tap;
 pub mod terminal;
 pub mod text;
+pub mod trouble;

@@ -1,14 +1,20 @@
 //! Reading and writing `run.jsonl`: one event a line.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read as _, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde_json::error::Category;
 
-use crate::event::{CaseEvent, Event, FORMAT, RunFooter, RunHeader};
+use crate::event::{CaseEvent, Event, FORMAT, RunFooter, RunHeader, Setup};
 use crate::tally::Tally;
 use crate::text;
+
+mod intern;
+
+use intern::Interner;
 
 /// The longest line in bytes, without its newline.
 pub const MAX_LINE: usize = 4 << 20;
@@ -149,7 +155,8 @@ impl<R: BufRead> Reader<R> {
         if self.state == State::Footer {
             return Err(Fault::AfterFooter);
         }
-        match serde_json::from_slice(&bytes) {
+        // Whoever wrote a name that is not UTF-8: it is shown as far as it can be.
+        match serde_json::from_str(&String::from_utf8_lossy(&bytes)) {
             Ok(event) => self.accept(event).map(Some),
             Err(error)
                 if error.classify() == Category::Eof && !ended && self.state == State::Cases =>
@@ -165,7 +172,9 @@ impl<R: BufRead> Reader<R> {
             (Event::Header(header), State::Start) if header.format != FORMAT => {
                 return Err(Fault::Format(header.format));
             }
-            (Event::Header(_), State::Start) | (Event::Case(_), State::Cases) => State::Cases,
+            (Event::Header(_), State::Start) | (Event::Case(_) | Event::Setup(_), State::Cases) => {
+                State::Cases
+            }
             (Event::Footer(_), State::Cases) => State::Footer,
             (Event::Header(_), _) => return Err(Fault::SecondHeader),
             _ => return Err(Fault::NoHeader),
@@ -201,6 +210,8 @@ pub struct Run {
     pub header: RunHeader,
     /// How each case ended, in the order of the stream.
     pub cases: Vec<CaseEvent>,
+    /// What cases consist of, by id; a stream need not say it.
+    pub setups: BTreeMap<Arc<str>, Setup>,
     /// The end; absent from a run that was killed.
     pub footer: Option<RunFooter>,
 }
@@ -226,11 +237,16 @@ impl Run {
     pub fn read(path: &Path, input: impl BufRead) -> Result<Self, StreamError> {
         let mut header = None;
         let mut cases = Vec::new();
+        let mut setups = BTreeMap::new();
         let mut footer = None;
+        let mut interner = Interner::default();
         for event in Reader::new(path, input) {
             match event? {
                 Event::Header(event) => header = Some(*event),
-                Event::Case(event) => cases.push(*event),
+                Event::Setup(event) => {
+                    setups.insert(interner.one(&event.case), *event);
+                }
+                Event::Case(event) => cases.push(interner.case(*event)),
                 Event::Footer(event) => footer = Some(event),
             }
         }
@@ -242,8 +258,37 @@ impl Run {
         Ok(Run {
             header,
             cases,
+            setups,
             footer,
         })
+    }
+
+    /// Leaves out every other subject, with what the footer says of its baseline.
+    pub fn keep_subjects(&mut self, names: &[String]) {
+        let keep = |name: &str| names.iter().any(|it| it == name);
+        self.header.subjects.retain(|subject| keep(&subject.name));
+        self.cases.retain(|case| keep(&case.subject));
+        if let Some(footer) = &mut self.footer {
+            footer.counts.retain(|name, _| keep(name));
+            let mine = |entry: &String| {
+                names
+                    .iter()
+                    .any(|name| entry.contains(&format!("baselines/{name}.toml:")))
+            };
+            footer.stale.retain(mine);
+        }
+    }
+
+    /// The events of a stream that holds this run.
+    pub fn into_events(self) -> impl Iterator<Item = Event> {
+        let setups = self.setups.into_values();
+        let setups = setups.map(|setup| Event::Setup(Box::new(setup)));
+        let cases = self.cases.into_iter();
+        let cases = cases.map(|case| Event::Case(Box::new(case)));
+        std::iter::once(Event::Header(Box::new(self.header)))
+            .chain(setups)
+            .chain(cases)
+            .chain(self.footer.map(Event::Footer))
     }
 
     /// Why the run must not be taken for a whole one; `None` if it is whole.

@@ -95,7 +95,7 @@ impl<'run> SubjectTally<'run> {
     fn add(&mut self, case: &'run CaseEvent) {
         self.counts.add(case.verdict);
         self.levels.entry(case.level).or_default().add(case.verdict);
-        for id in &case.requirements {
+        for id in case.requirements.iter() {
             self.requirements.entry(id).or_default().add(case.verdict);
         }
     }
@@ -112,7 +112,7 @@ pub fn unexpected<'run>(run: &'run Run, tally: &Tally<'run>) -> Vec<&'run CaseEv
         .collect();
     cases.sort_by_cached_key(|case| {
         let subject = tally.position(&case.subject);
-        (rank(case.verdict), subject, case.case.as_str())
+        (rank(case.verdict), subject, &*case.case)
     });
     cases
 }

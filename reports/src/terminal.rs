@@ -4,6 +4,7 @@
 //! last lines can be pasted into a mail. Colour repeats what words already say.
 
 mod cases;
+mod compare;
 mod table;
 
 use std::io::{self, Write};
@@ -24,7 +25,7 @@ const REASONS: usize = 10;
 pub struct Options {
     /// Whether to use ANSI colours.
     pub color: bool,
-    /// Whether to print every unexpected case and name the expected ones too.
+    /// Whether to print every unexpected case, and a line for each of the others.
     pub verbose: bool,
     /// Columns of the terminal; fewer than 40 are taken as 40.
     pub width: usize,

@@ -8,11 +8,13 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 
 /// The text with every character that is not plainly visible written as an escape:
-/// `\n`, `\r`, `\t` or `\u{1b}`. A backslash stays as it is, so that commands can be
-/// pasted; use [`field`] where the result must be read back.
+/// `\n`, `\r`, `\t` or `\u{1b}`. So is the first character of what GitHub's runner would take
+/// for a command wherever it ends up in a line: `::` that begins a word, and `##[`. A
+/// backslash stays as it is, so that commands can be pasted; use [`field`] where the result
+/// must be read back.
 #[must_use]
 pub fn printable(text: &str) -> Cow<'_, str> {
-    if text.chars().any(is_hidden) {
+    if text.chars().any(is_hidden) || text.contains("::") || text.contains("##[") {
         Cow::Owned(escape(text, false))
     } else {
         Cow::Borrowed(text)
@@ -73,10 +75,21 @@ pub fn wrap(text: &str, width: usize) -> Vec<String> {
     lines
 }
 
+/// A list as a person writes it.
+#[must_use]
+pub fn joined<T: AsRef<str>>(list: &[T]) -> String {
+    let words: Vec<_> = list.iter().map(AsRef::as_ref).collect();
+    words.join(", ")
+}
+
 fn escape(text: &str, backslash: bool) -> String {
     let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
+    let mut previous = ' ';
+    for (at, c) in text.char_indices() {
+        let begins = |command| text[at..].starts_with(command);
         match c {
+            ':' if previous == ' ' && begins("::") => out.push_str("\\u{3a}"),
+            '#' if begins("##[") => out.push_str("\\u{23}"),
             '\n' => out.push_str("\\n"),
             '\r' => out.push_str("\\r"),
             '\t' => out.push_str("\\t"),
@@ -85,13 +98,14 @@ fn escape(text: &str, backslash: bool) -> String {
             c if is_hidden(c) => drop(write!(out, "\\u{{{:x}}}", u32::from(c))),
             c => out.push(c),
         }
+        previous = c;
     }
     out
 }
 
 /// Control characters, line separators, whatever changes the direction of text or has no
 /// width, and the code points that Unicode keeps out of text (XML refuses two of them).
-fn is_hidden(c: char) -> bool {
+pub(crate) fn is_hidden(c: char) -> bool {
     c.is_control()
         || matches!(c,
             '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}'
@@ -116,6 +130,8 @@ mod tests {
     #[case("zero\u{200b}width\u{feff}", "zero\\u{200b}width\\u{feff}")]
     #[case("\u{fffe}\u{1ffff}", "\\u{fffe}\\u{1ffff}")]
     #[case("Größe 漢字 \\x", "Größe 漢字 \\x")]
+    #[case("::error::x ::y a::b", "\\u{3a}:error::x \\u{3a}:y a::b")]
+    #[case("a##[group]", "a\\u{23}#[group]")]
     fn hidden_characters_are_shown_as_escapes(#[case] text: &str, #[case] shown: &str) {
         assert_eq!(printable(text), shown);
     }

@@ -1,10 +1,13 @@
 //! What the judge can say of an observation.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The level of a case: what it asks. Reported apart, because implementations
 /// differ between levels.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Level {
     /// Facts in the header.
@@ -55,7 +58,9 @@ pub enum Grade {
 }
 
 /// The judge's word on one case and one subject.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
     /// As required.

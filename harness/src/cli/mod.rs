@@ -4,11 +4,14 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::{ColorChoice, Parser, Subcommand};
+use qconform_reports::event::RunFooter;
+use qconform_scenarios::verdict::Verdict;
 
 mod blockdev;
 mod capture;
 mod doctor;
 mod error;
+mod formats;
 mod generate;
 mod image;
 mod input;
@@ -16,8 +19,10 @@ mod list;
 mod output;
 mod plan;
 mod progress;
+mod report;
 mod run;
 mod select;
+mod shard;
 mod show;
 
 use error::Failure;
@@ -50,6 +55,26 @@ impl Exit {
             Exit::Conforming
         } else {
             Exit::NotConforming
+        }
+    }
+}
+
+impl Exit {
+    /// How a run ends that came to its last line.
+    fn of_footer(footer: &RunFooter) -> Self {
+        let counts = footer.counts.values();
+        let given = |count: (&Verdict, &u64)| (*count.1 > 0).then_some(*count.0);
+        let verdicts: Vec<Verdict> = counts.flat_map(|it| it.iter().filter_map(given)).collect();
+        if verdicts.iter().any(|verdict| verdict.is_failure()) {
+            Exit::NotConforming
+        } else if verdicts.contains(&Verdict::HarnessError) {
+            Exit::Environment
+        } else if !footer.complete {
+            Exit::Incomplete
+        } else if !footer.stale.is_empty() || verdicts.contains(&Verdict::Fixed) {
+            Exit::StaleBaseline
+        } else {
+            Exit::Conforming
         }
     }
 }
@@ -97,6 +122,8 @@ enum Command {
     Blockdev(blockdev::Args),
     /// Print what relabelling would do to each file, and why.
     Plan(plan::Args),
+    /// Tell a run again in another format, merge shards, compare runs.
+    Report(report::Args),
     /// Say what this machine can do, and how to get what is missing.
     Doctor(doctor::Args),
 }
@@ -137,6 +164,7 @@ fn dispatch(command: Command, out: &mut dyn Write) -> Result<Exit, Failure> {
         Command::Chain(args) => image::chain(&args, out),
         Command::Blockdev(args) => blockdev::run(&args, out),
         Command::Plan(args) => plan::run(&args, out),
+        Command::Report(args) => report::run(&args, out),
         Command::Doctor(args) => doctor::run(&args, out),
     }
 }

@@ -1,19 +1,31 @@
 //! The output folder of a run: `run.jsonl` as it goes, the reports at its end.
 
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use qconform_reports::event::Event;
 use qconform_reports::stream::{Run, Writer};
 use qconform_reports::{flat, html, junit};
-use tempfile::NamedTempFile;
 
 use super::Exit;
 use super::error::Failure;
+use super::formats::write_file;
 
 /// The event stream; a folder that holds it was made by an earlier run.
-const STREAM: &str = "run.jsonl";
+pub(super) const STREAM: &str = "run.jsonl";
+
+type Write<'a> = &'a mut dyn io::Write;
+
+/// The reports of every run, by file name.
+const REPORTS: [(&str, fn(&Run, &mut Write<'_>) -> io::Result<()>); 4] = [
+    ("junit.xml", |run, out| {
+        junit::write(run, out).map_err(io::Error::other)
+    }),
+    ("report.html", |run, out| html::write(run, out)),
+    ("failures.txt", |run, out| flat::failures(run, out)),
+    ("passes.txt", |run, out| flat::passes(run, out)),
+];
 
 /// An output folder that is being written.
 #[derive(Debug)]
@@ -42,7 +54,10 @@ impl Output {
 
     /// Writes one event.
     pub(super) fn write(&mut self, event: &Event) -> io::Result<()> {
-        self.stream.write(event)
+        self.stream.write(event).map_err(|error| {
+            let path = self.folder.join(STREAM);
+            io::Error::new(error.kind(), format!("{}: {error}", path.display()))
+        })
     }
 
     /// Writes every report out of the stream, and gives back what stands in it.
@@ -51,13 +66,9 @@ impl Output {
         let path = self.folder.join(STREAM);
         let run =
             Run::open(&path).map_err(|error| Failure::new(Exit::Environment, error.to_string()))?;
-        stage(&self.folder, "junit.xml", |out| {
-            junit::write(&run, out).map_err(io::Error::other)
-        })?;
-        stage(&self.folder, "report.html", |out| {
-            html::write(&run, out).map_err(io::Error::other)
-        })?;
-        stage(&self.folder, "failures.txt", |out| flat::write(&run, out))?;
+        for (name, write) in REPORTS {
+            write_file(&self.folder.join(name), |mut out| write(&run, &mut out))?;
+        }
         Ok(run)
     }
 }
@@ -85,28 +96,4 @@ fn make_way(folder: &Path) -> io::Result<()> {
     } else {
         Ok(())
     }
-}
-
-/// Writes a file beside its final name and renames it, so that no half of a report is seen.
-fn stage(
-    folder: &Path,
-    name: &str,
-    write: impl FnOnce(&mut NamedTempFile) -> io::Result<()>,
-) -> Result<(), Failure> {
-    let path = folder.join(name);
-    let write_all = || {
-        let mut file = tempfile::Builder::new()
-            .permissions(readable())
-            .tempfile_in(folder)?;
-        write(&mut file)?;
-        file.flush()?;
-        file.persist(&path)?;
-        Ok(())
-    };
-    write_all().map_err(|error: io::Error| Failure::file(&path, &error))
-}
-
-/// Reports are read by others, in CI above all; the umask still applies.
-fn readable() -> fs::Permissions {
-    std::os::unix::fs::PermissionsExt::from_mode(0o666)
 }

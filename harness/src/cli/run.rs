@@ -7,15 +7,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use qconform_reports::event::{Event, RunFooter};
-use qconform_reports::terminal;
-use qconform_scenarios::verdict::Verdict;
+use qconform_reports::event::{Event, Shard};
+use qconform_reports::format::Format;
 
 use super::Exit;
 use super::error::Failure;
+use super::formats::FormatArgs;
 use super::output::Output;
 use super::progress::Progress;
 use super::select::SelectArgs;
+use super::shard::{self, ShardArg};
 use crate::run::{self, Options};
 use crate::subject;
 
@@ -42,9 +43,12 @@ pub(super) struct Args {
     /// Folder for the reports; what an earlier run left there becomes FOLDER.old.
     #[arg(short, long, value_name = "FOLDER", default_value = "conformance.out")]
     output: PathBuf,
-    /// Print passing cases, too.
-    #[arg(short, long)]
-    verbose: bool,
+    /// Run one of n parts of the selected cases: i/n, with i from 1; `ci` takes both from the
+    /// variables of GitLab, Buildkite, CircleCI or Bazel, `ci/n` the index from Kubernetes.
+    #[arg(long, value_name = "I/N", env = "QCONFORM_SHARD", value_parser = shard::parse)]
+    shard: Option<ShardArg>,
+    #[command(flatten)]
+    formats: FormatArgs,
 }
 
 pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Exit, Failure> {
@@ -55,6 +59,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Exit, Failure> {
         suite: selected.suite,
         own_files: selected.own_files,
         selection: selected.selection,
+        shard: shard(args)?,
         subjects,
         fitting_only: args.subject.is_empty(),
         seed: args.seed,
@@ -86,24 +91,31 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Exit, Failure> {
         return Err(Failure::new(Exit::Environment, "the run had no header"));
     };
     let finished = output.finish()?;
-    terminal::summary(&finished, terminal_options(args.verbose), &mut &mut *out)?;
-    writeln!(
-        out,
-        "\nreports: {}",
-        args.output.join("report.html").display()
-    )?;
-    Ok(exit(&footer, stop.load(Ordering::Relaxed)))
+    args.formats.tell(&finished, out)?;
+    if args.formats.format == Format::Terminal {
+        let page = args.output.join("report.html");
+        writeln!(out, "\nreports: {}", page.display())?;
+    }
+    Ok(match stop.load(Ordering::Relaxed) {
+        true => Exit::Interrupted,
+        false => Exit::of_footer(&footer),
+    })
 }
 
-fn terminal_options(verbose: bool) -> terminal::Options {
-    let width = std::env::var("COLUMNS")
-        .ok()
-        .and_then(|text| text.parse().ok());
-    terminal::Options {
-        color: anstream::AutoStream::choice(&io::stdout()) != anstream::ColorChoice::Never,
-        width: width.unwrap_or(100),
-        verbose,
+/// The shard of the command line or of CI; says on standard error what CI told.
+fn shard(args: &Args) -> Result<Option<Shard>, Failure> {
+    let Some(arg) = args.shard else {
+        return Ok(None);
+    };
+    let variable = |name: &str| std::env::var(name).ok();
+    let Some((shard, source)) = arg.resolve(&variable)? else {
+        return Ok(None);
+    };
+    if let Some(source) = source {
+        writeln!(io::stderr(), "shard {shard}, as {source} says")?;
+        shard::acknowledge(&variable)?;
     }
+    Ok(Some(shard))
 }
 
 /// The subjects of the command line, or those that are there.
@@ -149,27 +161,4 @@ fn stop_on_signals() -> Result<Arc<AtomicBool>, Failure> {
         signal_hook::flag::register(signal, Arc::clone(&stop))?;
     }
     Ok(stop)
-}
-
-fn exit(footer: &RunFooter, interrupted: bool) -> Exit {
-    let any = |matches: fn(Verdict) -> bool| {
-        footer
-            .counts
-            .values()
-            .flat_map(|counts| counts.keys())
-            .any(|verdict| matches(*verdict))
-    };
-    if interrupted {
-        Exit::Interrupted
-    } else if any(Verdict::is_failure) {
-        Exit::NotConforming
-    } else if any(|verdict| verdict == Verdict::HarnessError) {
-        Exit::Environment
-    } else if !footer.complete {
-        Exit::Incomplete
-    } else if !footer.stale.is_empty() || any(|verdict| verdict == Verdict::Fixed) {
-        Exit::StaleBaseline
-    } else {
-        Exit::Conforming
-    }
 }

@@ -1,8 +1,8 @@
 //! Compares owners and labels, step by step, with a matrix.
 
 use qconform_reports::event::Difference;
-use qconform_scenarios::case::{LabelAsk, LabelConfig, SECOND_CATEGORY_PAIR, Step};
-use qconform_scenarios::expect::{Cell, LabelWanted, Matrix, OwnerWanted, Refusal, StateWanted};
+use qconform_scenarios::case::{LabelAsk, LabelConfig, Step};
+use qconform_scenarios::expect::{Cell, Matrix, OwnerWanted, Refusal, StateWanted};
 use qconform_scenarios::file::Owner;
 use qconform_scenarios::verdict::{Grade, Verdict};
 
@@ -160,13 +160,14 @@ impl Seen<'_> {
         name: &str,
         (before, previous, after): (&FileState, &FileState, &FileState),
     ) -> Vec<Difference> {
-        let owner = match &wanted.owner {
-            OwnerWanted::Original => before.owner,
-            OwnerWanted::Kept => previous.owner,
-            OwnerWanted::Vm => self.config.user,
-            OwnerWanted::Is(owner) => *owner,
-        };
-        let label = self.label(&wanted.label, before, previous);
+        let owner = wanted
+            .owner
+            .resolve(before.owner, previous.owner, self.config.user);
+        let label = wanted.label.resolve(
+            before.label.as_deref(),
+            previous.label.as_deref(),
+            self.config.category_pair,
+        );
         let mut found = Vec::new();
         if after.owner != owner {
             let place = bystander::at(Some(step), name, "owner");
@@ -189,23 +190,6 @@ impl Seen<'_> {
         found
     }
 
-    fn label(
-        &self,
-        wanted: &LabelWanted,
-        before: &FileState,
-        previous: &FileState,
-    ) -> Option<String> {
-        match wanted {
-            LabelWanted::Original => before.label.clone(),
-            LabelWanted::Kept => previous.label.clone(),
-            LabelWanted::Rw => Some(writable(self.config.category_pair)),
-            LabelWanted::SecondRw => Some(writable(SECOND_CATEGORY_PAIR)),
-            LabelWanted::Shared => Some("system_u:object_r:svirt_image_t:s0".to_owned()),
-            LabelWanted::Ro => Some("system_u:object_r:virt_content_t:s0".to_owned()),
-            LabelWanted::Is(label) => Some(label.clone()),
-        }
-    }
-
     /// An owner with the word for it, where there is one.
     fn name_owner(&self, owner: Owner, before: &FileState) -> String {
         let word = if owner == before.owner {
@@ -217,10 +201,6 @@ impl Seen<'_> {
         };
         format!("{owner}{word}")
     }
-}
-
-fn writable((low, high): (u32, u32)) -> String {
-    format!("system_u:object_r:svirt_image_t:s0:c{low},c{high}")
 }
 
 fn meaning_of_owner(wanted: &OwnerWanted) -> &'static str {

@@ -68,6 +68,7 @@ fn right() -> Observation {
             stage(Step::Start, snapshot(file(64055, RO))),
             stage(Step::Stop, snapshot(file(64055, RO))),
         ],
+        head: None,
     }
 }
 
@@ -147,6 +148,7 @@ fn a_start_that_must_be_refused_changes_nothing(
     let mut seen = Observation {
         before: snapshot(file(1, "a")),
         stages: vec![stage(Step::Start, snapshot(file(1, "a")))],
+        head: None,
     };
     if refused {
         seen.stages[0].answer = Answer::Rejected {
@@ -218,7 +220,15 @@ fn wrong_bytes_are_told_by_where_they_come_from(
         after: before.clone(),
         touches: Vec::new(),
     }];
-    let judgement = judge(&case(READ), &Observation { before, stages }, 9);
+    let judgement = judge(
+        &case(READ),
+        &Observation {
+            before,
+            stages,
+            head: None,
+        },
+        9,
+    );
     assert_eq!(
         (judgement.verdict, judgement.message.as_str()),
         (verdict, message)
@@ -265,7 +275,15 @@ fn header_facts_are_compared(
         after: before.clone(),
         touches: Vec::new(),
     }];
-    let judgement = judge(&case(HEADER), &Observation { before, stages }, 0);
+    let judgement = judge(
+        &case(HEADER),
+        &Observation {
+            before,
+            stages,
+            head: None,
+        },
+        0,
+    );
     assert_eq!(
         (judgement.verdict, judgement.message.as_str()),
         (verdict, message)

@@ -2,15 +2,15 @@
 
 use std::time::{Duration, Instant};
 
-use qconform_reports::event::{CaseEvent, SubjectInfo};
+use qconform_reports::event::{CaseEvent, Setup, SubjectInfo};
 use qconform_scenarios::case::Case;
-use qconform_scenarios::verdict::Verdict;
+use qconform_scenarios::verdict::{Level, Verdict};
 
-use super::schedule::{Asked, Job};
-use super::{Options, RunError, repeat};
+use super::schedule::{self, Job};
+use super::{Options, RunError, repeat, setup};
 use crate::judge::{self, Judgement};
 use crate::sandbox::{CallError, Capability, Settings, Worker};
-use crate::worker::{CaseOrder, Order, Reply};
+use crate::worker::{CaseOrder, Observation, Order, Reply};
 
 /// Runs cases one after the other.
 pub(super) struct Lane<'a> {
@@ -36,23 +36,26 @@ impl<'a> Lane<'a> {
 
     /// Runs one case and judges it. Only a sandbox that can't be made, or a faulty
     /// scenario, is an error; whatever a subject does is a verdict.
-    pub(super) fn run(&mut self, job: &Job<'_>) -> Result<CaseEvent, RunError> {
+    pub(super) fn run(&mut self, job: &Job<'_>) -> Result<Ended, RunError> {
         let began = Instant::now();
         let case = job.selected.case()?;
-        let judgement = match self.missing(&case) {
-            Some(message) => Judgement {
-                verdict: Verdict::Skipped,
-                message,
-                differences: vec![],
-            },
+        let (judgement, observation) = match self.missing(&case) {
+            Some(message) => (plain(Verdict::Skipped, message), None),
             None => self.ask(job, &case)?,
         };
-        Ok(CaseEvent {
-            subject: job.subject.clone(),
+        let setup = job.first.then(|| {
+            let head = observation.as_ref().and_then(|seen| seen.head.clone());
+            Box::new(setup::of(&case, self.options.seed, head))
+        });
+        let seen = observation.as_deref();
+        let event = CaseEvent {
+            subject: job.subject.as_str().into(),
             level: case.level(),
             verdict: judgement.verdict,
             message: judgement.message,
             differences: judgement.differences,
+            cells: seen.map_or_else(Vec::new, |seen| setup::cells(&case, seen)),
+            steps: seen.map_or(0, |seen| steps(&case, seen)),
             known_reason: None,
             repeat: repeat::command(
                 &self.options.own_files,
@@ -61,10 +64,15 @@ impl<'a> Lane<'a> {
                 &case.id,
             ),
             micros: u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX),
-            case: case.id,
-            title: case.title,
-            requirements: case.requirements,
-        })
+            case: case.id.into(),
+            title: case.title.into(),
+            requirements: case
+                .requirements
+                .iter()
+                .map(|id| id.as_str().into())
+                .collect(),
+        };
+        Ok(Ended { setup, event })
     }
 
     /// The first capability that the case needs and the machine lacks.
@@ -79,7 +87,7 @@ impl<'a> Lane<'a> {
         Some(format!("needs {}: {}", capability.name, capability.detail))
     }
 
-    fn ask(&mut self, job: &Job<'_>, case: &Case) -> Result<Judgement, RunError> {
+    fn ask(&mut self, job: &Job<'_>, case: &Case) -> Result<Asked, RunError> {
         let order = Order::Case(Box::new(CaseOrder {
             subject: job.subject.clone(),
             seed: self.options.seed,
@@ -88,11 +96,6 @@ impl<'a> Lane<'a> {
             ask: case.ask.clone(),
             records: job.records.clone(),
         }));
-        let plain = |verdict, message| Judgement {
-            verdict,
-            message,
-            differences: vec![],
-        };
         let worker = match &mut self.worker {
             Some(worker) => worker,
             none => none.insert(Worker::start(self.settings)?),
@@ -101,8 +104,11 @@ impl<'a> Lane<'a> {
         if matches!(reply, Err(Failure::Call(_))) {
             self.worker = None;
         }
-        Ok(match reply {
-            Ok(Reply::Observed(observation)) => judge::judge(case, &observation, self.options.seed),
+        let judgement = match reply {
+            Ok(Reply::Observed(observation)) => {
+                let judgement = judge::judge(case, &observation, self.options.seed);
+                return Ok((judgement, Some(observation)));
+            }
             Ok(Reply::Failed { message }) => plain(Verdict::HarnessError, message),
             Ok(Reply::Described(_)) => plain(
                 Verdict::HarnessError,
@@ -114,7 +120,35 @@ impl<'a> Lane<'a> {
             ),
             Err(Failure::Call(error)) => plain(Verdict::Crashed, error.to_string()),
             Err(Failure::Json(error)) => plain(Verdict::HarnessError, error.to_string()),
-        })
+        };
+        Ok((judgement, None))
+    }
+}
+
+/// What the judge says, and what it is based on.
+type Asked = (Judgement, Option<Box<Observation>>);
+
+/// A case that has ended for a subject.
+pub(super) struct Ended {
+    /// What the case consists of, from the first subject that it is put to.
+    pub(super) setup: Option<Box<Setup>>,
+    /// How it ended.
+    pub(super) event: CaseEvent,
+}
+
+fn plain(verdict: Verdict, message: String) -> Judgement {
+    Judgement {
+        verdict,
+        message,
+        differences: vec![],
+    }
+}
+
+/// How many steps of a label case were observed.
+fn steps(case: &Case, seen: &Observation) -> u32 {
+    match case.level() {
+        Level::Label => u32::try_from(seen.stages.len()).unwrap_or(u32::MAX),
+        _ => 0,
     }
 }
 
@@ -131,7 +165,10 @@ fn call(worker: &mut Worker, order: &Order, deadline: Duration) -> Result<Reply,
 }
 
 /// Asks each subject what it is.
-pub(super) fn describe_all(names: &[String], settings: &Settings) -> Result<Vec<Asked>, RunError> {
+pub(super) fn describe_all(
+    names: &[String],
+    settings: &Settings,
+) -> Result<Vec<schedule::Asked>, RunError> {
     let mut worker = Worker::start(settings)?;
     let mut described = Vec::new();
     for name in names {
@@ -143,7 +180,7 @@ pub(super) fn describe_all(names: &[String], settings: &Settings) -> Result<Vec<
             subject: name.clone(),
         };
         match call(&mut worker, &order, Duration::from_secs(30)) {
-            Ok(Reply::Described(description)) => described.push(Asked {
+            Ok(Reply::Described(description)) => described.push(schedule::Asked {
                 info: SubjectInfo {
                     name: name.clone(),
                     version: description.version,

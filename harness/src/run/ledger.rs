@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use qconform_reports::event::{CaseEvent, RunFooter};
+use qconform_reports::event::{BaselineUse, CaseEvent, RunFooter};
 use qconform_scenarios::baseline::Baseline;
 use qconform_scenarios::error::DataError;
 use qconform_scenarios::suite::Suite;
@@ -42,7 +42,7 @@ impl Ledger {
 
     /// Enters a case, which gives it its final verdict.
     pub(super) fn enter(&mut self, mut event: CaseEvent) -> CaseEvent {
-        let Some(account) = self.accounts.get_mut(&event.subject) else {
+        let Some(account) = self.accounts.get_mut(&*event.subject) else {
             return event;
         };
         let (verdict, deviation) =
@@ -67,18 +67,25 @@ impl Ledger {
     }
 
     /// The footer.
-    pub(super) fn close(self, complete: bool, elapsed: Duration) -> RunFooter {
+    /// What a shard says of its baselines is only true once all shards are there.
+    pub(super) fn close(self, complete: bool, shard: bool, elapsed: Duration) -> RunFooter {
         let mut counts = BTreeMap::new();
-        let mut stale = Vec::new();
+        let mut baseline = Vec::new();
         for (subject, account) in self.accounts {
-            stale.extend(account.stale());
+            baseline.extend(account.uses());
             counts.insert(subject, account.counts);
+        }
+        let mut stale = Vec::new();
+        if !shard {
+            let unseen = baseline.drain(..).filter(|entry| !entry.seen);
+            stale.extend(unseen.map(|entry| entry.stale));
         }
         let millis = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
         RunFooter {
             complete,
             counts,
             stale,
+            baseline,
             millis,
         }
     }
@@ -94,18 +101,17 @@ impl Account {
         );
     }
 
-    /// Deviations whose cases ran without showing them.
-    fn stale(&self) -> Vec<String> {
-        let stale = self.tried.difference(&self.seen);
-        stale
-            .map(|number| {
-                let deviation = &self.baseline.deviations()[*number];
-                format!(
-                    "{}: `{}` no longer fails as it says",
-                    deviation.place, deviation.cases
-                )
-            })
-            .collect()
+    /// Deviations some of whose cases ran, and whether they were seen.
+    fn uses(&self) -> Vec<BaselineUse> {
+        let uses = self.tried.iter().map(|number| {
+            let deviation = &self.baseline.deviations()[*number];
+            let (place, cases) = (&deviation.place, &deviation.cases);
+            BaselineUse {
+                stale: format!("{place}: `{cases}` no longer fails as it says"),
+                seen: self.seen.contains(number),
+            }
+        });
+        uses.collect()
     }
 }
 
@@ -118,14 +124,16 @@ mod tests {
     /// A case of the one deviation that QEMU's baseline has.
     fn event(verdict: Verdict, message: &str) -> CaseEvent {
         CaseEvent {
-            case: "read/data-file/other-folder/raw=on".to_owned(),
-            subject: "qemu".to_owned(),
-            title: String::new(),
+            case: "read/data-file/other-folder/raw=on".into(),
+            subject: "qemu".into(),
+            title: "".into(),
             level: Level::Read,
-            requirements: Vec::new(),
+            requirements: [].into(),
             verdict,
             message: message.to_owned(),
             differences: Vec::new(),
+            cells: Vec::new(),
+            steps: 0,
             known_reason: None,
             repeat: String::new(),
             micros: 0,
@@ -147,7 +155,7 @@ mod tests {
     ) {
         let mut ledger = Ledger::new(["qemu"].into_iter()).unwrap();
         assert_eq!(ledger.enter(event(verdict, message)).verdict, entered);
-        let footer = ledger.close(true, Duration::ZERO);
+        let footer = ledger.close(true, false, Duration::ZERO);
         assert_eq!(footer.stale.len(), stale, "{:?}", footer.stale);
         assert_eq!(footer.counts["qemu"], [(entered, 1)].into());
     }

@@ -7,21 +7,25 @@ use std::sync::{Mutex, mpsc};
 use std::time::{Duration, Instant};
 
 use qconform_reports::event::{
-    CapabilityInfo, CaseEvent, Event, FORMAT, RunFooter, RunHeader, SubjectInfo,
+    CapabilityInfo, Event, FORMAT, RunFooter, RunHeader, Shard, SubjectInfo,
 };
 use qconform_scenarios::error::DataError;
 use qconform_scenarios::requirement::Requirement;
 use qconform_scenarios::select::Selection;
-use qconform_scenarios::suite::{self, Suite};
+use qconform_scenarios::suite::{self, Selected, Suite};
 
 use crate::sandbox::{self, Capability, IdMap, SandboxError, Settings};
 
+mod chain;
 mod lane;
 mod ledger;
 pub(crate) mod repeat;
 mod schedule;
+mod setup;
+mod shard;
+pub(crate) mod words;
 
-use lane::Lane;
+use lane::{Ended, Lane};
 use ledger::Ledger;
 use schedule::{Asked, Job, Schedule};
 
@@ -34,6 +38,8 @@ pub struct Options {
     pub own_files: Vec<String>,
     /// Which cases.
     pub selection: Selection,
+    /// Which part of the selected cases; all of them by default.
+    pub shard: Option<Shard>,
     /// Names of the subjects.
     pub subjects: Vec<String>,
     /// Whether subjects that no selected case can be put to are left out.
@@ -48,6 +54,13 @@ pub struct Options {
     pub require: Vec<String>,
     /// The command line, word by word.
     pub command: Vec<String>,
+}
+
+impl Options {
+    /// The selected cases that fall to this run's shard, in order.
+    pub(crate) fn cases(&self) -> impl Iterator<Item = Selected<'_>> {
+        shard::part(self.suite.select(&self.selection), self.shard)
+    }
 }
 
 /// Why a run could not begin or go on.
@@ -94,10 +107,11 @@ pub fn run(
     sink: &mut Sink<'_>,
 ) -> Result<RunFooter, RunError> {
     let began = Instant::now();
-    let selected = options.suite.select(&options.selection).count() as u64;
-    if selected == 0 {
+    // A shard may be empty, a selection may not.
+    if options.suite.select(&options.selection).next().is_none() {
         return Err(RunError::NothingSelected);
     }
+    let selected = options.cases().count() as u64;
     let settings = Settings::new(IdMap::choose()?);
     let (capabilities, mut subjects) = look_around(options, &settings)?;
     check_required(&options.require, &capabilities)?;
@@ -125,12 +139,15 @@ pub fn run(
         schedule,
         lanes,
         stop,
-        &mut |event| {
-            let event = ledger.enter(event);
-            sink(&Event::Case(Box::new(event)))
+        &mut |ended| {
+            if let Some(setup) = ended.setup {
+                sink(&Event::Setup(setup))?;
+            }
+            sink(&Event::Case(Box::new(ledger.enter(ended.event))))
         },
     )?;
-    let footer = ledger.close(!stop.load(Ordering::Relaxed), began.elapsed());
+    let complete = !stop.load(Ordering::Relaxed);
+    let footer = ledger.close(complete, options.shard.is_some(), began.elapsed());
     sink(&Event::Footer(footer.clone()))?;
     Ok(footer)
 }
@@ -160,10 +177,10 @@ fn work(
     schedule: Schedule<'_>,
     lanes: usize,
     stop: &AtomicBool,
-    sink: &mut dyn FnMut(CaseEvent) -> std::io::Result<()>,
+    sink: &mut dyn FnMut(Ended) -> std::io::Result<()>,
 ) -> Result<(), RunError> {
     let schedule = Mutex::new(schedule);
-    let (sender, receiver) = mpsc::sync_channel::<Result<CaseEvent, RunError>>(64);
+    let (sender, receiver) = mpsc::sync_channel::<Result<Ended, RunError>>(64);
     std::thread::scope(|scope| {
         for _ in 0..lanes {
             let (schedule, sender) = (&schedule, sender.clone());
@@ -177,8 +194,8 @@ fn work(
             });
         }
         drop(sender);
-        for event in receiver {
-            let written = event.and_then(|event| sink(event).map_err(RunError::from));
+        for ended in receiver {
+            let written = ended.and_then(|ended| sink(ended).map_err(RunError::from));
             if written.is_err() {
                 stop.store(true, Ordering::Relaxed);
                 return written;
@@ -233,6 +250,7 @@ fn header(
         command: options.command.clone(),
         seed: options.seed,
         selected,
+        shard: options.shard,
         subjects: subjects.to_vec(),
         capabilities: capabilities.iter().map(capability_info).collect(),
         requirements: cited(options),
@@ -250,10 +268,7 @@ fn capability_info(capability: &Capability) -> CapabilityInfo {
 /// The requirements that the selected cases cite, by id.
 fn cited(options: &Options) -> Vec<Requirement> {
     let mut cited = BTreeMap::new();
-    let scenarios = options
-        .suite
-        .select(&options.selection)
-        .map(|selected| selected.scenario);
+    let scenarios = options.cases().map(|selected| selected.scenario);
     for id in scenarios.flat_map(|scenario| &scenario.requirements) {
         if let Some(requirement) = options.suite.requirements.get(id) {
             cited.insert(id, requirement.clone());

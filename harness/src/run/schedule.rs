@@ -17,6 +17,8 @@ pub(super) struct Job<'a> {
     pub(super) subject: String,
     /// Beginnings of the names of attributes in which the subject keeps records.
     pub(super) records: Vec<String>,
+    /// Whether this subject is the first that the case is put to.
+    pub(super) first: bool,
 }
 
 /// The jobs that are left. Cases are typed when they run, so that memory does not grow
@@ -28,16 +30,17 @@ pub(super) struct Schedule<'a> {
 impl<'a> Schedule<'a> {
     pub(super) fn new(options: &'a Options, subjects: &[Asked]) -> Self {
         let subjects = subjects.to_vec();
-        let cases = options.suite.select(&options.selection);
+        let cases = options.cases();
         let jobs = cases.flat_map(move |selected| {
             let level = selected.scenario.level;
             let asked = subjects
                 .iter()
                 .filter(|asked| asked.info.levels.contains(&level));
-            let jobs = asked.map(|asked| Job {
+            let jobs = asked.enumerate().map(|(index, asked)| Job {
                 selected: selected.clone(),
                 subject: asked.info.name.clone(),
                 records: asked.records.clone(),
+                first: index == 0,
             });
             jobs.collect::<Vec<_>>()
         });

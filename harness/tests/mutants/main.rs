@@ -96,6 +96,7 @@ fn run_against(subject: &str, selection: Selection, timeout: Duration) -> Vec<Ca
         own_files: Vec::new(),
         selection,
         subjects: vec![subject.to_owned()],
+        shard: None,
         fitting_only: false,
         seed: 0,
         jobs: None,
@@ -138,7 +139,7 @@ fn misread(wrong: &WrongReader) -> Result<(), Failed> {
     let caught: Vec<_> = cases
         .iter()
         .filter(|case| case.verdict.is_failure())
-        .map(|case| case.case.as_str())
+        .map(|case| &*case.case)
         .collect();
     let missing = wrong
         .caught_by

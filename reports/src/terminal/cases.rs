@@ -5,17 +5,15 @@ use std::io::{self, Write};
 use anstyle::AnsiColor;
 use qconform_scenarios::verdict::Verdict;
 
-use super::{Options, paragraph, title};
+use super::{Options, compare, paragraph, title};
 use crate::counts;
-use crate::event::{CaseEvent, Difference};
+use crate::event::CaseEvent;
 use crate::stream::Run;
 use crate::tally::{self, Tally};
 use crate::text;
 
 /// How many unexpected cases are printed in full.
 const CAP: usize = 20;
-/// How many differences of a case are printed.
-const DIFFERENCES: usize = 8;
 /// How many characters of a message or value are printed.
 const CHARACTERS: usize = 400;
 
@@ -37,7 +35,7 @@ pub(super) fn unexpected(
     Ok(())
 }
 
-/// Prints one line for each case that is neither unexpected nor a plain pass.
+/// Prints a line for each case that is not unexpected, with a reason if it has one.
 pub(super) fn expected(
     run: &Run,
     tally: &Tally<'_>,
@@ -47,23 +45,21 @@ pub(super) fn expected(
     let mut cases: Vec<_> = run
         .cases
         .iter()
-        .filter(|case| case.verdict != Verdict::Pass && !counts::is_unexpected(case.verdict))
+        .filter(|case| !counts::is_unexpected(case.verdict))
         .collect();
     cases.sort_by_cached_key(|case| {
         let subject = tally.position(&case.subject);
-        (counts::rank(case.verdict), subject, case.case.as_str())
+        (counts::rank(case.verdict), subject, &*case.case)
     });
     for case in &cases {
         let verdict = case.verdict.as_str();
         let words = format!("{}  {}", text::printable(&case.subject), case.case);
         paragraph(&words, &format!("{verdict:11} "), options, out)?;
         let reason = case.known_reason.as_ref().unwrap_or(&case.message);
-        paragraph(
-            &text::clipped(reason, CHARACTERS),
-            "            ",
-            options,
-            out,
-        )?;
+        if !reason.is_empty() {
+            let reason = text::clipped(reason, CHARACTERS);
+            paragraph(&reason, "            ", options, out)?;
+        }
     }
     if !cases.is_empty() {
         writeln!(out)?;
@@ -85,21 +81,16 @@ fn in_full(run: &Run, case: &CaseEvent, options: Options, out: &mut impl Write) 
     title(&verdict_words(case.verdict), color, options, out)?;
     writeln!(out, "  {bold}{name}{bold:#}")?;
     paragraph(&case.title, "  ", options, out)?;
-    if !case.message.is_empty() {
+    if let Some(reason) = case.reason() {
         paragraph(
-            &text::clipped(&case.message, CHARACTERS),
+            &text::clipped(reason, CHARACTERS),
             "  because   ",
             options,
             out,
         )?;
     }
-    for difference in case.differences.iter().take(DIFFERENCES) {
-        compare(difference, out)?;
-    }
-    if let Some(more @ 1..) = case.differences.len().checked_sub(DIFFERENCES) {
-        writeln!(out, "    and {more} more differences: report.html")?;
-    }
-    for id in &case.requirements {
+    compare::print(&case.differences, options, out)?;
+    for id in case.requirements.iter() {
         requirement(run, id, options, out)?;
     }
     // Never wrapped: it is there to be pasted.
@@ -112,21 +103,6 @@ fn verdict_words(verdict: Verdict) -> String {
         Verdict::Fixed => format!("{word}: it passes, but the baseline expects a failure"),
         _ => word,
     }
-}
-
-/// Expected above observed, so that a different character stands under its counterpart.
-fn compare(difference: &Difference, out: &mut impl Write) -> io::Result<()> {
-    writeln!(out, "    {}", text::clipped(&difference.place, CHARACTERS))?;
-    writeln!(
-        out,
-        "      expected  {}",
-        text::value(&difference.expected, CHARACTERS)
-    )?;
-    writeln!(
-        out,
-        "      observed  {}",
-        text::value(&difference.observed, CHARACTERS)
-    )
 }
 
 fn requirement(run: &Run, id: &str, options: Options, out: &mut impl Write) -> io::Result<()> {

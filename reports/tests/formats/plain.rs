@@ -23,7 +23,7 @@ fn summary(run: &Run, options: Options) -> String {
 
 fn failures(run: &Run) -> String {
     let mut out = Vec::new();
-    flat::write(run, &mut out).unwrap();
+    flat::failures(run, &mut out).unwrap();
     String::from_utf8(out).unwrap()
 }
 

@@ -24,6 +24,7 @@ pub(crate) fn empty() -> Run {
             command: Vec::new(),
             seed: 0,
             selected: 0,
+            shard: None,
             subjects: vec![SubjectInfo {
                 name: "s".to_owned(),
                 version: "1".to_owned(),
@@ -33,10 +34,12 @@ pub(crate) fn empty() -> Run {
             requirements: Vec::new(),
         },
         cases: Vec::new(),
+        setups: [].into(),
         footer: Some(RunFooter {
             complete: true,
             counts: [("s".to_owned(), [].into())].into(),
             stale: Vec::new(),
+            baseline: Vec::new(),
             millis: 0,
         }),
     }
@@ -47,11 +50,11 @@ pub(crate) fn run_saying(text: &str, verdicts: &[Verdict]) -> Run {
     let mut run = empty();
     for (index, verdict) in verdicts.iter().enumerate() {
         run.cases.push(CaseEvent {
-            case: format!("header/{text}/{index}"),
-            subject: "s".to_owned(),
-            title: text.to_owned(),
+            case: format!("header/{text}/{index}").into(),
+            subject: "s".into(),
+            title: text.into(),
             level: Level::ALL[index % 4],
-            requirements: vec![text.to_owned()],
+            requirements: [text.into()].into(),
             verdict: *verdict,
             message: text.to_owned(),
             differences: vec![Difference {
@@ -59,6 +62,8 @@ pub(crate) fn run_saying(text: &str, verdicts: &[Verdict]) -> Run {
                 expected: text.to_owned(),
                 observed: text.to_owned(),
             }],
+            cells: Vec::new(),
+            steps: 0,
             known_reason: Some(text.to_owned()),
             repeat: text.to_owned(),
             micros: 1,

@@ -62,7 +62,7 @@ fn a_key_that_a_later_version_added_is_ignored() {
 #[case::blank_line("HEADER \n FOOTER", "run.jsonl:2: EOF while parsing a value")]
 #[case::unknown_event(
     "HEADER {\"event\":\"later\"}\n",
-    "run.jsonl:2: column 16: unknown variant `later`, expected one of `header`, `case`, `footer`"
+    "run.jsonl:2: column 16: unknown variant `later`, expected one of `header`, `setup`, `case`, `footer`"
 )]
 #[case::missing_key(
     "HEADER {\"event\":\"footer\"}\n",
@@ -177,7 +177,7 @@ fn a_footer_that_counts_what_is_not_there_shows_a_gap(
 #[test]
 fn a_subject_that_only_cases_name_is_counted_after_those_of_the_header() {
     let mut run = run_saying("x", &[Verdict::Fail, Verdict::Pass]);
-    run.cases[0].subject = "a".to_owned();
+    run.cases[0].subject = "a".into();
     let tally = Tally::of(&run);
     let counted: Vec<_> = tally
         .subjects

@@ -1,5 +1,6 @@
 //! A cell of a matrix: the states in which a file may be after a step.
 
+use crate::case::SECOND_CATEGORY_PAIR;
 use crate::domain::OwnLabels;
 use crate::file::Owner;
 use crate::verdict::Grade;
@@ -49,6 +50,43 @@ pub enum LabelWanted {
     Ro,
     /// This context.
     Is(String),
+}
+
+impl OwnerWanted {
+    /// The owner that is meant, given the owner before the first step, the one that the last
+    /// step left, and the one that domains run as.
+    #[must_use]
+    pub fn resolve(&self, original: Owner, kept: Owner, vm: Owner) -> Owner {
+        match self {
+            OwnerWanted::Original => original,
+            OwnerWanted::Kept => kept,
+            OwnerWanted::Vm => vm,
+            OwnerWanted::Is(owner) => *owner,
+        }
+    }
+}
+
+impl LabelWanted {
+    /// The label that is meant, given the label before the first step, the one that the last
+    /// step left, and the domain's pair of categories.
+    #[must_use]
+    pub fn resolve(
+        &self,
+        original: Option<&str>,
+        kept: Option<&str>,
+        pair: (u32, u32),
+    ) -> Option<String> {
+        let writable = |(low, high)| format!("system_u:object_r:svirt_image_t:s0:c{low},c{high}");
+        match self {
+            LabelWanted::Original => original.map(ToOwned::to_owned),
+            LabelWanted::Kept => kept.map(ToOwned::to_owned),
+            LabelWanted::Rw => Some(writable(pair)),
+            LabelWanted::SecondRw => Some(writable(SECOND_CATEGORY_PAIR)),
+            LabelWanted::Shared => Some("system_u:object_r:svirt_image_t:s0".to_owned()),
+            LabelWanted::Ro => Some("system_u:object_r:virt_content_t:s0".to_owned()),
+            LabelWanted::Is(label) => Some(label.clone()),
+        }
+    }
 }
 
 impl Cell {
