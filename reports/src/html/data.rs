@@ -1,19 +1,25 @@
 //! The cases as JSON inside the page.
 
 use std::collections::BTreeMap;
+use std::io::{self, Write};
 
+use qconform_scenarios::verdict::Verdict;
 use serde::Serialize;
 
-use super::{CHARACTERS, shown};
+use super::{CHARACTERS, shown, source};
 use crate::counts;
-use crate::event::{CaseEvent, RunHeader};
+use crate::event::{CaseEvent, CellSeen, RunHeader};
+use crate::json;
 use crate::stream::Run;
 use crate::tally::Tally;
 use crate::text;
 
-/// Everything that the script draws. Short keys, because there are thousands of cases.
+/// Everything that the list of cases is drawn from. Short keys, because there are thousands
+/// of cases.
 #[derive(Serialize)]
 struct Data {
+    /// Every verdict, in the order of reports; letters from `a` stand for them.
+    verdicts: Vec<&'static str>,
     /// Names of the subjects.
     subjects: Vec<String>,
     requirements: Vec<Requirement>,
@@ -27,6 +33,8 @@ struct Requirement {
     strength: &'static str,
     text: String,
     source: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    url: Option<String>,
     security: bool,
 }
 
@@ -37,43 +45,63 @@ struct Case {
     title: String,
     level: &'static str,
     requirements: Vec<String>,
-    runs: Vec<CaseRun>,
+    /// A letter for each subject's verdict, `-` for none.
+    v: String,
+    /// The command that repeats it, `{}` for the subject.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    r: Option<String>,
+    /// What there is to say, by index of the subject.
+    runs: BTreeMap<usize, CaseRun>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, PartialEq, Eq, Default)]
 struct CaseRun {
-    /// Index of the subject.
-    s: usize,
-    /// The verdict.
-    v: &'static str,
-    /// The message.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    m: String,
+    /// The message, unless the differences say it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    m: Option<String>,
     /// Place, expected, observed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     d: Vec<[String; 3]>,
+    /// Cells that are not as required: step, file, owner, label, whether it is allowed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    c: Vec<Cell>,
+    /// How many steps were observed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    n: Option<u32>,
     /// Why the baseline expects it.
     #[serde(skip_serializing_if = "Option::is_none")]
     k: Option<String>,
-    /// The command that repeats it.
-    r: String,
+    /// The command that repeats it, where the case's isn't it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    r: Option<String>,
 }
 
-/// The JSON of a run, in which no character can end the script element that holds it.
-pub(super) fn embed(run: &Run, tally: &Tally<'_>) -> serde_json::Result<String> {
+#[derive(Serialize, PartialEq, Eq)]
+struct Cell(String, String, State, State, bool);
+
+/// Owner and label.
+#[derive(Serialize, PartialEq, Eq)]
+struct State(String, Option<String>);
+
+/// Writes the JSON of a run, in which no character can end the script element that holds it,
+/// and gives back the ids of the cases in its order.
+pub(super) fn write<'run>(
+    run: &'run Run,
+    tally: &Tally<'_>,
+    out: &mut impl Write,
+) -> io::Result<Vec<&'run str>> {
+    let groups = groups(run);
     let data = Data {
+        verdicts: Verdict::ALL.into_iter().map(Verdict::as_str).collect(),
         subjects: tally.subjects.iter().map(|s| shown(s.name)).collect(),
         requirements: requirements(&run.header),
-        cases: cases(run, tally),
+        cases: groups
+            .iter()
+            .map(|events| case(run, events, tally))
+            .collect(),
     };
-    Ok(contain(&serde_json::to_string(&data)?))
-}
-
-/// `<`, `>` and `&` occur in JSON within strings only, where an escape means the same.
-fn contain(json: &str) -> String {
-    json.replace('<', "\\u003c")
-        .replace('>', "\\u003e")
-        .replace('&', "\\u0026")
+    json::inside_html(&data, out)?;
+    Ok(groups.iter().map(|events| &*events[0].case).collect())
 }
 
 fn requirements(header: &RunHeader) -> Vec<Requirement> {
@@ -82,12 +110,14 @@ fn requirements(header: &RunHeader) -> Vec<Requirement> {
         strength: requirement.strength.as_str(),
         text: shown(&requirement.text),
         source: shown(&requirement.source),
+        url: source::url(&requirement.source),
         security: requirement.security,
     });
     requirements.collect()
 }
 
-fn cases(run: &Run, tally: &Tally<'_>) -> Vec<Case> {
+/// The events of each case, worst case first.
+fn groups(run: &Run) -> Vec<Vec<&CaseEvent>> {
     let mut by_id: BTreeMap<&str, Vec<&CaseEvent>> = BTreeMap::new();
     for event in &run.cases {
         by_id.entry(&event.case).or_default().push(event);
@@ -96,28 +126,56 @@ fn cases(run: &Run, tally: &Tally<'_>) -> Vec<Case> {
     // Stable, so that ids stay in order within a verdict.
     groups.sort_by_key(|events| events.iter().map(|event| counts::rank(event.verdict)).min());
     groups
-        .iter()
-        .filter_map(|events| case(events, tally))
-        .collect()
 }
 
-fn case(events: &[&CaseEvent], tally: &Tally<'_>) -> Option<Case> {
-    let first = events.first()?;
-    let mut runs: Vec<_> = events
-        .iter()
-        .filter_map(|event| case_run(event, tally))
-        .collect();
-    runs.sort_by_key(|run| run.s);
-    Some(Case {
+fn case(run: &Run, events: &[&CaseEvent], tally: &Tally<'_>) -> Case {
+    let first = events[0];
+    let steps = run
+        .setups
+        .get(&first.case)
+        .map_or(0, |setup| setup.steps.len());
+    let template = template(first);
+    let mut verdicts = vec!['-'; tally.subjects.len()];
+    let mut runs = BTreeMap::new();
+    for event in events {
+        let Some(subject) = tally.position(&event.subject) else {
+            continue;
+        };
+        verdicts[subject] = letter(event.verdict);
+        let run = case_run(event, steps, &template);
+        if run != CaseRun::default() {
+            runs.insert(subject, run);
+        }
+    }
+    Case {
         id: shown(&first.case),
         title: shown(&first.title),
         level: first.level.as_str(),
         requirements: first.requirements.iter().map(|id| shown(id)).collect(),
+        v: verdicts.into_iter().collect(),
+        r: template.map(|template| shown(&template)),
         runs,
-    })
+    }
 }
 
-fn case_run(event: &CaseEvent, tally: &Tally<'_>) -> Option<CaseRun> {
+fn letter(verdict: Verdict) -> char {
+    let letters = ('a'..='z').nth(counts::rank(verdict));
+    letters.unwrap_or('-')
+}
+
+/// The option that names the subject in a command, as it is for a plain name.
+fn option(subject: &str) -> String {
+    format!("--subject {subject} ")
+}
+
+/// The command that repeats the case for any subject; `None` if it can't be told.
+fn template(event: &CaseEvent) -> Option<String> {
+    let (before, after) = event.repeat.split_once(&option(&event.subject))?;
+    let whole = format!("{before}{}{after}", option("{}"));
+    (whole.matches("{}").count() == 1).then_some(whole)
+}
+
+fn case_run(event: &CaseEvent, steps: usize, template: &Option<String>) -> CaseRun {
     let differences = event.differences.iter().map(|difference| {
         [
             shown(&difference.place),
@@ -125,27 +183,24 @@ fn case_run(event: &CaseEvent, tally: &Tally<'_>) -> Option<CaseRun> {
             text::value(&difference.observed, CHARACTERS),
         ]
     });
-    Some(CaseRun {
-        s: tally.position(&event.subject)?,
-        v: event.verdict.as_str(),
-        m: shown(&event.message),
+    CaseRun {
+        m: event.reason().map(shown),
         d: differences.collect(),
+        c: event.cells.iter().map(cell).collect(),
+        n: (event.steps as usize != steps).then_some(event.steps),
         k: event.known_reason.as_deref().map(shown),
-        r: shown(&event.repeat),
-    })
+        r: (self::template(event) != *template || template.is_none()).then(|| shown(&event.repeat)),
+    }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn contained_json_holds_no_markup_and_means_the_same() {
-        let hostile = "</script><!--<script>&lt;";
-        let json = serde_json::to_string(hostile).unwrap();
-        let contained = contain(&json);
-        assert!(!contained.contains(['<', '>', '&']), "{contained}");
-        let back: String = serde_json::from_str(&contained).unwrap();
-        assert_eq!(back, hostile);
-    }
+fn cell(cell: &CellSeen) -> Cell {
+    let state =
+        |state: &crate::event::State| State(shown(&state.owner), state.label.as_deref().map(shown));
+    Cell(
+        shown(&cell.step),
+        shown(&cell.file),
+        state(&cell.expected),
+        state(&cell.observed),
+        cell.allowed,
+    )
 }

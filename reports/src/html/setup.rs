@@ -1,0 +1,124 @@
+//! What cases consist of, as one JSON value a line, so that the page parses only the cases
+//! that somebody opens. Text that many cases share stands in the page once.
+
+use std::collections::HashMap;
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+use super::header::{self, Field};
+use super::{lines, shown};
+use crate::event::{Setup, State};
+use crate::json;
+use crate::stream::Run;
+
+/// A case's setup. Numbers stand for lines of the shared texts.
+#[derive(Serialize)]
+struct Shown {
+    /// Name, kind, roles, owner, mode, label, whether a decoy.
+    files: Vec<(
+        String,
+        String,
+        Vec<String>,
+        String,
+        String,
+        Option<String>,
+        bool,
+    )>,
+    /// From, to, kind, by.
+    links: Vec<[String; 4]>,
+    recipe: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    domain: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ask: Option<usize>,
+    steps: Vec<String>,
+    /// Step, file, words, owner, label.
+    matrix: Vec<(String, String, String, String, Option<String>)>,
+    expected: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    head: Option<(String, Vec<Field>)>,
+}
+
+/// Texts that several cases share.
+#[derive(Default)]
+pub(super) struct Texts<'run> {
+    known: HashMap<std::borrow::Cow<'run, str>, usize>,
+}
+
+impl<'run> Texts<'run> {
+    fn number(&mut self, text: impl Into<std::borrow::Cow<'run, str>>) -> usize {
+        let next = self.known.len();
+        *self.known.entry(text.into()).or_insert(next)
+    }
+
+    /// Writes the texts, one a line, in the order of their numbers.
+    pub(super) fn write(&self, out: &mut impl Write) -> io::Result<()> {
+        let mut texts: Vec<_> = self.known.iter().collect();
+        texts.sort_by_key(|(_, number)| **number);
+        for (text, _) in texts {
+            json::inside_html(&lines(text), out)?;
+            writeln!(out)?;
+        }
+        Ok(())
+    }
+}
+
+/// Writes the setup of each of these cases on a line; `null` for one that has none.
+pub(super) fn write<'run>(
+    run: &'run Run,
+    cases: &[&str],
+    texts: &mut Texts<'run>,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    for case in cases {
+        let setup = run.setups.get(*case).map(|setup| shown_setup(setup, texts));
+        json::inside_html(&setup, out)?;
+        writeln!(out)?;
+    }
+    Ok(())
+}
+
+fn shown_setup<'run>(setup: &'run Setup, texts: &mut Texts<'run>) -> Shown {
+    let label = |label: &Option<String>| label.as_deref().map(shown);
+    let files = setup.files.iter().map(|file| {
+        (
+            shown(&file.name),
+            shown(&file.kind),
+            file.roles.iter().map(|role| shown(role)).collect(),
+            shown(&file.owner),
+            shown(&file.mode),
+            label(&file.label),
+            file.decoy,
+        )
+    });
+    let links = setup.links.iter().map(|link| {
+        let parts = [&link.from, &link.to, &link.kind, &link.by];
+        parts.map(|part| shown(part))
+    });
+    let matrix = setup.matrix.iter().map(|wanted| {
+        let State { owner, label: own } = &wanted.state;
+        (
+            shown(&wanted.step),
+            shown(&wanted.file),
+            shown(&wanted.words),
+            shown(owner),
+            label(own),
+        )
+    });
+    Shown {
+        files: files.collect(),
+        links: links.collect(),
+        recipe: texts.number(setup.recipe.as_str()),
+        domain: setup.domain.as_deref().map(|xml| texts.number(xml)),
+        ask: (!setup.ask.is_empty()).then(|| texts.number(setup.ask.join("\n"))),
+        steps: setup.steps.iter().map(|step| shown(step)).collect(),
+        matrix: matrix.collect(),
+        expected: texts.number(setup.expected.join("\n")),
+        head: setup
+            .head
+            .as_ref()
+            .map(|head| (shown(&head.file), header::fields(&head.bytes)))
+            .filter(|(_, fields)| !fields.is_empty()),
+    }
+}
