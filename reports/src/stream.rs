@@ -235,32 +235,22 @@ impl Run {
     /// # Errors
     /// [`StreamError`] at the first line that does not belong in a stream.
     pub fn read(path: &Path, input: impl BufRead) -> Result<Self, StreamError> {
-        let mut header = None;
-        let mut cases = Vec::new();
-        let mut setups = BTreeMap::new();
-        let mut footer = None;
-        let mut interner = Interner::default();
+        let mut collector = Collector::default();
         for event in Reader::new(path, input) {
-            match event? {
-                Event::Header(event) => header = Some(*event),
-                Event::Setup(event) => {
-                    setups.insert(interner.one(&event.case), *event);
-                }
-                Event::Case(event) => cases.push(interner.case(*event)),
-                Event::Footer(event) => footer = Some(event),
-            }
+            collector.take(event?);
         }
-        let header = header.ok_or_else(|| StreamError {
+        collector.run().ok_or_else(|| StreamError {
             path: path.to_owned(),
             line: 1,
             fault: Fault::NoHeader,
-        })?;
-        Ok(Run {
-            header,
-            cases,
-            setups,
-            footer,
         })
+    }
+
+    /// The run that these events are of; `None` without a header.
+    pub fn of_events(events: impl IntoIterator<Item = Event>) -> Option<Self> {
+        let mut collector = Collector::default();
+        events.into_iter().for_each(|event| collector.take(event));
+        collector.run()
     }
 
     /// Leaves out every other subject, with what the footer says of its baseline.
@@ -302,6 +292,39 @@ impl Run {
         }
         let agrees = Tally::of(self).agrees_with(&footer.counts);
         (!agrees).then_some("its footer counts other verdicts than it holds: lines are missing")
+    }
+}
+
+/// A run that is being put together.
+#[derive(Default)]
+struct Collector {
+    header: Option<RunHeader>,
+    cases: Vec<CaseEvent>,
+    setups: BTreeMap<Arc<str>, Setup>,
+    footer: Option<RunFooter>,
+    interner: Interner,
+}
+
+impl Collector {
+    fn take(&mut self, event: Event) {
+        match event {
+            Event::Header(event) => self.header = Some(*event),
+            Event::Setup(event) => {
+                let case = self.interner.one(&event.case);
+                self.setups.insert(case, *event);
+            }
+            Event::Case(event) => self.cases.push(self.interner.case(*event)),
+            Event::Footer(event) => self.footer = Some(event),
+        }
+    }
+
+    fn run(self) -> Option<Run> {
+        Some(Run {
+            header: self.header?,
+            cases: self.cases,
+            setups: self.setups,
+            footer: self.footer,
+        })
     }
 }
 

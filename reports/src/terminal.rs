@@ -70,6 +70,14 @@ pub fn summary(run: &Run, options: Options, out: &mut impl Write) -> io::Result<
     conclusions(run, &tally, options, out)
 }
 
+/// Prints what a person must look at, worst first: the middle of [`summary`].
+///
+/// # Errors
+/// What `out` returns.
+pub fn failures(run: &Run, options: Options, out: &mut impl Write) -> io::Result<()> {
+    cases::unexpected(run, &Tally::of(run), options, out)
+}
+
 fn heading(run: &Run, tally: &Tally<'_>, options: Options, out: &mut impl Write) -> io::Result<()> {
     let header = &run.header;
     let digest: String = header.suite_digest.chars().take(12).collect();

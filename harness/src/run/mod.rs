@@ -152,6 +152,13 @@ pub fn run(
     Ok(footer)
 }
 
+/// Asks subjects, by name, what they are.
+pub fn describe(names: &[String]) -> Result<Vec<SubjectInfo>, RunError> {
+    let settings = Settings::new(IdMap::choose()?);
+    let described = lane::describe_all(names, &settings)?;
+    Ok(described.into_iter().map(|asked| asked.info).collect())
+}
+
 /// Finds out what the machine can do and what the subjects are, both at once: each takes
 /// a worker, and workers take milliseconds to start.
 fn look_around(

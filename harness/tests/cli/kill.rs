@@ -125,6 +125,12 @@ fn an_interrupted_run_says_that_it_is_incomplete() {
     assert!(!run.footer.unwrap().complete);
     assert_eq!(
         names(&folder),
-        ["failures.txt", "junit.xml", "report.html", "run.jsonl"]
+        [
+            "failures.txt",
+            "junit.xml",
+            "passes.txt",
+            "report.html",
+            "run.jsonl"
+        ]
     );
 }

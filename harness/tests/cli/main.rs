@@ -13,6 +13,7 @@ mod kill;
 mod needs;
 mod pivot;
 mod real_input;
+mod report;
 mod run;
 
 use std::ffi::OsStr;

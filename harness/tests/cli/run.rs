@@ -9,7 +9,13 @@ use qconform_scenarios::verdict::Verdict;
 
 use crate::{SCENARIO, binary, can_label, has, names, qconform};
 
-const REPORTS: [&str; 4] = ["failures.txt", "junit.xml", "report.html", "run.jsonl"];
+const REPORTS: [&str; 5] = [
+    "failures.txt",
+    "junit.xml",
+    "passes.txt",
+    "report.html",
+    "run.jsonl",
+];
 
 #[test]
 fn the_whole_suite_passes_against_the_reference() {
@@ -65,7 +71,7 @@ fn a_scenario_of_the_users_own_runs() {
     );
     assert_eq!(ran.code, Some(0), "{}", ran.stdout);
     let run = Run::open(&dir.path().join("conformance.out/run.jsonl")).unwrap();
-    assert_eq!(run.cases[0].case, "my-bug");
+    assert_eq!(&*run.cases[0].case, "my-bug");
 }
 
 #[test]
