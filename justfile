@@ -28,6 +28,22 @@ disks:
 conformance:
     cargo run --release -- run --require id-range,chown,selinux-xattr,security-xattr,no-selinux-kernel,qemu
 
+# the HTML report in a real Chromium (needs chromium, node and npm)
+browser:
+    bash .ci/browser
+
+# the suite as tests of nextest, in four partitions (needs cargo-nextest)
+partitions:
+    bash .ci/partitions
+
+# the run of a CI job: a part of the suite and every report that CI shows (`just shard 1/4`)
+shard I_N OUTPUT="conformance.out":
+    cargo run --release -- run --shard {{I_N}} -o {{OUTPUT}} --report markdown={{OUTPUT}}/summary.md --report badge={{OUTPUT}}/badge.json
+
+# time and memory of rendering 100,000 verdicts in every format
+bench-reports:
+    bench/render
+
 # speed, as ratios in one run: writing against qemu-img and bare system calls, probing against other crates
 bench:
     cd bench && cargo bench

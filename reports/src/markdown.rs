@@ -3,6 +3,7 @@
 //! GitHub drops a summary of more than 1 MiB as a whole. Text that is not ours is written
 //! as character references throughout, so that it can be no markup of either language.
 
+use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use qconform_scenarios::requirement::Requirement;
@@ -262,7 +263,8 @@ fn escaped(text: &str) -> String {
             // Only after `www` would GitHub make a link of what follows a full stop.
             '.' if !matches!(previous, 'w' | 'W') => out.push(c),
             ' ' | '-' | '/' | ',' | '=' | '(' | ')' | '\'' | ';' => out.push(c),
-            c if c.is_ascii_punctuation() => out += &format!("&#{};", u32::from(c)),
+            // Writing to a string cannot fail.
+            c if c.is_ascii_punctuation() => drop(write!(out, "&#{};", u32::from(c))),
             c => out.push(c),
         }
         previous = c;

@@ -4,6 +4,7 @@
 //! bystander; a result is a case that breaks it. Known deviations are results that are
 //! suppressed, with the baseline's reason.
 
+use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use qconform_scenarios::requirement::Requirement;
@@ -122,7 +123,8 @@ fn scenario_uri(id: &str) -> String {
     for byte in event::scenario(id).bytes() {
         match plain(&byte) {
             true => uri.push(char::from(byte)),
-            false => uri += &format!("%{byte:02X}"),
+            // Writing to a string cannot fail.
+            false => drop(write!(uri, "%{byte:02X}")),
         }
     }
     uri + ".toml"

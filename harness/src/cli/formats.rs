@@ -42,12 +42,8 @@ fn report(text: &str) -> Result<(Format, PathBuf), String> {
 impl FormatArgs {
     /// Writes the files, then prints.
     pub(super) fn tell(&self, run: &Run, out: &mut dyn Write) -> Result<(), Failure> {
-        let plain = terminal::Options {
-            color: false,
-            ..self.options()
-        };
         for (format, path) in &self.reports {
-            write_file(path, |mut file| format.write(run, plain, &mut file))?;
+            write_report(path, *format, run)?;
         }
         Ok(self.format.write(run, self.options(), &mut &mut *out)?)
     }
@@ -64,9 +60,21 @@ impl FormatArgs {
     }
 }
 
+/// How a file looks that is meant for a terminal.
+const PLAIN: terminal::Options = terminal::Options {
+    color: false,
+    verbose: false,
+    width: 100,
+};
+
+/// Writes a run to a file.
+pub(super) fn write_report(path: &Path, format: Format, run: &Run) -> Result<(), Failure> {
+    write_file(path, |mut out| format.write(run, PLAIN, &mut out))
+}
+
 /// Writes a file so that no half of it is seen: beside its name first, then renamed. What is
 /// there and isn't a regular file, such as a pipe, is written to.
-pub(super) fn write_file(
+fn write_file(
     path: &Path,
     write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
 ) -> Result<(), Failure> {

@@ -5,26 +5,22 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use qconform_reports::event::Event;
+use qconform_reports::format::Format;
 use qconform_reports::stream::{Run, Writer};
-use qconform_reports::{flat, html, junit};
 
 use super::Exit;
 use super::error::Failure;
-use super::formats::write_file;
+use super::formats::write_report;
 
 /// The event stream; a folder that holds it was made by an earlier run.
 pub(super) const STREAM: &str = "run.jsonl";
 
-type Write<'a> = &'a mut dyn io::Write;
-
 /// The reports of every run, by file name.
-const REPORTS: [(&str, fn(&Run, &mut Write<'_>) -> io::Result<()>); 4] = [
-    ("junit.xml", |run, out| {
-        junit::write(run, out).map_err(io::Error::other)
-    }),
-    ("report.html", |run, out| html::write(run, out)),
-    ("failures.txt", |run, out| flat::failures(run, out)),
-    ("passes.txt", |run, out| flat::passes(run, out)),
+const REPORTS: [(&str, Format); 4] = [
+    ("junit.xml", Format::Junit),
+    ("report.html", Format::Html),
+    ("failures.txt", Format::Failures),
+    ("passes.txt", Format::Passes),
 ];
 
 /// An output folder that is being written.
@@ -66,8 +62,8 @@ impl Output {
         let path = self.folder.join(STREAM);
         let run =
             Run::open(&path).map_err(|error| Failure::new(Exit::Environment, error.to_string()))?;
-        for (name, write) in REPORTS {
-            write_file(&self.folder.join(name), |mut out| write(&run, &mut out))?;
+        for (name, format) in REPORTS {
+            write_report(&self.folder.join(name), format, &run)?;
         }
         Ok(run)
     }

@@ -15,16 +15,7 @@ use crate::stream::Run;
 /// A case's setup. Numbers stand for lines of the shared texts.
 #[derive(Serialize)]
 struct Shown {
-    /// Name, kind, roles, owner, mode, label, whether a decoy.
-    files: Vec<(
-        String,
-        String,
-        Vec<String>,
-        String,
-        String,
-        Option<String>,
-        bool,
-    )>,
+    files: Vec<File>,
     /// From, to, kind, by.
     links: Vec<[String; 4]>,
     recipe: usize,
@@ -33,12 +24,27 @@ struct Shown {
     #[serde(skip_serializing_if = "Option::is_none")]
     ask: Option<usize>,
     steps: Vec<String>,
-    /// Step, file, words, owner, label.
-    matrix: Vec<(String, String, String, String, Option<String>)>,
+    matrix: Vec<Cell>,
     expected: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
     head: Option<(String, Vec<Field>)>,
 }
+
+/// Name, kind, roles, owner, mode, label, whether a decoy.
+#[derive(Serialize)]
+struct File(
+    String,
+    String,
+    Vec<String>,
+    String,
+    String,
+    Option<String>,
+    bool,
+);
+
+/// Step, file, words, owner, label.
+#[derive(Serialize)]
+struct Cell(String, String, String, String, Option<String>);
 
 /// Texts that several cases share.
 #[derive(Default)]
@@ -82,7 +88,7 @@ pub(super) fn write<'run>(
 fn shown_setup<'run>(setup: &'run Setup, texts: &mut Texts<'run>) -> Shown {
     let label = |label: &Option<String>| label.as_deref().map(shown);
     let files = setup.files.iter().map(|file| {
-        (
+        File(
             shown(&file.name),
             shown(&file.kind),
             file.roles.iter().map(|role| shown(role)).collect(),
@@ -98,7 +104,7 @@ fn shown_setup<'run>(setup: &'run Setup, texts: &mut Texts<'run>) -> Shown {
     });
     let matrix = setup.matrix.iter().map(|wanted| {
         let State { owner, label: own } = &wanted.state;
-        (
+        Cell(
             shown(&wanted.step),
             shown(&wanted.file),
             shown(&wanted.words),

@@ -1,5 +1,6 @@
 //! The schema that is checked in is the one of the types, and readers tolerate what it allows.
 
+use std::fmt::Write as _;
 use std::path::Path;
 
 use qconform_reports::schema;
@@ -41,7 +42,7 @@ fn a_stream_with_added_keys_says_the_same() {
     for line in text.lines() {
         let mut event = serde_json::from_str(line).unwrap();
         with_more_keys(&mut event);
-        longer += &format!("{event}\n");
+        writeln!(longer, "{event}").unwrap();
     }
     assert!(longer.matches("added-later").count() > 60);
     assert_eq!(Run::read(&path, longer.as_bytes()).unwrap(), stored());
