@@ -61,7 +61,7 @@ function momentRow({ moment, state, words, required, allowed, missing }) {
 
 function box(setup, file, run) {
   const [name, kind, roles, owner, mode, label, decoy] = file;
-  const role = decoy ? "decoy" : roles.join(", ") || "not in the chain";
+  const role = [...roles, ...(decoy ? ["decoy"] : [])].join(", ") || "not in the chain";
   const node = el("div", { className: "box" + (roles.length ? "" : " outside") },
     el("div", { className: "title" }, el("code", {}, name), el("span", { className: "role" }, role)));
   node.append(el("div", { className: "dim" }, setup.steps.length
