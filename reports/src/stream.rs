@@ -9,6 +9,7 @@ use std::sync::Arc;
 use serde_json::error::Category;
 
 use crate::event::{CaseEvent, Event, FORMAT, RunFooter, RunHeader, Setup};
+use crate::json;
 use crate::tally::Tally;
 use crate::text;
 
@@ -43,7 +44,7 @@ impl<W: Write> Writer<W> {
     /// because its line is longer than [`MAX_LINE`]; nothing of it is written.
     pub fn write(&mut self, event: &Event) -> io::Result<()> {
         self.line.clear();
-        serde_json::to_writer(&mut self.line, event)?;
+        json::compact(event, &mut self.line)?;
         if self.line.len() > MAX_LINE {
             let message = format!("event is longer than {MAX_LINE} bytes");
             return Err(io::Error::new(io::ErrorKind::InvalidData, message));

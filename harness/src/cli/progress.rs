@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 use qconform_reports::counts::is_unexpected;
 use qconform_reports::event::{CaseEvent, RunHeader};
 
@@ -12,7 +12,7 @@ use qconform_reports::event::{CaseEvent, RunHeader};
 const EVERY: Duration = Duration::from_secs(10);
 
 /// The bar: how much is done, how fast, how much failed, how long it takes yet.
-const BAR: &str = "{bar:24} {pos}/{len} {per_sec:.0} {msg}, {eta} left";
+const BAR: &str = "{bar:24} {pos}/{len} {speed}, {msg}, {eta} left";
 
 /// Counts cases as they end; a bar is gone when dropped.
 #[derive(Debug)]
@@ -79,7 +79,11 @@ impl Progress {
 fn bar(total: u64) -> ProgressBar {
     let bar = ProgressBar::new(total);
     if let Ok(style) = ProgressStyle::with_template(BAR) {
-        bar.set_style(style);
+        let speed = |state: &ProgressState, out: &mut dyn std::fmt::Write| {
+            // A bar that can't be drawn is no reason to stop.
+            let _undrawn = write!(out, "{:.0}/s", state.per_sec());
+        };
+        bar.set_style(style.with_key("speed", speed));
     }
     bar
 }

@@ -96,6 +96,17 @@ fn a_failure_is_named_with_the_command_that_repeats_it() {
         failures.starts_with("fail\treference\tmy-bug\tstart: disk.raw label: "),
         "{failures}"
     );
+    let run = Run::open(&dir.path().join("conformance.out/run.jsonl")).unwrap();
+    let [cell] = run.cases[0].cells.as_slice() else {
+        panic!("{:?}", run.cases[0].cells);
+    };
+    assert_eq!((&*cell.step, &*cell.file), ("start", "disk.raw"));
+    assert!(!cell.allowed);
+    assert_eq!(cell.expected.owner, cell.observed.owner);
+    let type_of =
+        |label: &Option<String>| label.clone().unwrap().split(':').nth(2).map(str::to_owned);
+    assert_eq!(type_of(&cell.expected.label).unwrap(), "virt_content_t");
+    assert_eq!(type_of(&cell.observed.label).unwrap(), "svirt_image_t");
     let repeat = "qconform run 'my-bug.toml' --subject reference --exact 'my-bug'";
     assert!(ran.stdout.contains(repeat), "{}", ran.stdout);
     let again = [

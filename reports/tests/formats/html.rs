@@ -47,6 +47,15 @@ fn hostile_text_adds_no_markup(#[case] text: &str) {
     assert!(!first_page.contains(text), "the text is not escaped");
 }
 
+/// Everything but style and scripts, which are files of their own.
+#[test]
+fn the_page_of_the_stored_run() {
+    let page = page(&stored());
+    let (_, body) = page.split_once("<main>").unwrap();
+    let (body, _) = body.split_once("<script>").unwrap();
+    insta::assert_snapshot!(body);
+}
+
 #[test]
 fn the_page_fetches_nothing() {
     let page = page(&run_saying("x", &Verdict::ALL));

@@ -203,6 +203,7 @@ proptest! {
             run.footer = None;
         }
         let written = written(&run);
+        prop_assert!(!written.chars().any(|c| c.is_control() && c != '\n'));
         prop_assert_eq!(written.lines().count(), verdicts.len() + 1 + usize::from(!killed));
         prop_assert_eq!(read(&written).unwrap(), run);
     }
