@@ -106,7 +106,8 @@ function chain(setup, run) {
     const rest = links(name, "backing").flatMap((next) => row(next[1], next));
     return link ? [arrow("right", link), column, ...rest] : [column, ...rest];
   };
-  const picture = el("div", { className: "chain" });
+  // Long chains are scrolled, also by keyboard.
+  const picture = el("div", { className: "chain", tabIndex: 0, role: "group", ariaLabel: "Chain" });
   const line = (nodes) => { if (nodes.length) picture.append(el("div", { className: "line" }, ...nodes)); };
   for (const file of setup.files.filter((it) => it[2].includes("top"))) line(row(file[0]));
   const linked = setup.files.filter((it) => setup.links.some((link) => link[0] === it[0]));

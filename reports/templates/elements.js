@@ -46,7 +46,7 @@ function listing(heading, text, what) {
   pre.setAttribute("aria-label", heading);
   pre.setAttribute("role", "region");
   return el("section", { className: "listing" },
-    el("h4", {}, heading, copyButton(text, pre, what)), pre);
+    el("h3", {}, heading, copyButton(text, pre, what)), pre);
 }
 
 // The roles outlive the narrow layout, in which a table is no table to the eye.

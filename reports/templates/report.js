@@ -67,7 +67,7 @@ function verdict(run) {
 
 // A run of which there is something to say.
 function told(item, setup, run) {
-  const nodes = [el("h4", {}, data.subjects[run.s] + ": ", verdict(run))];
+  const nodes = [el("h3", {}, data.subjects[run.s] + ": ", verdict(run))];
   if (run.m) nodes.push(el("p", {}, run.m));
   if (run.k) nodes.push(el("p", {}, "Known: " + run.k));
   if (run.d) {
@@ -83,14 +83,14 @@ function told(item, setup, run) {
 function quiet(item, runs) {
   const names = runs.map((run) => data.subjects[run.s]);
   const section = el("section", { className: "run" },
-    el("h4", {}, names.join(", ") + ": ", verdict(runs[0])));
+    el("h3", {}, names.join(", ") + ": ", verdict(runs[0])));
   section.append(command(repeat(item, runs[0])));
   return section;
 }
 
 function header([file, fields]) {
   const rows = fields.map((it) => [String(it.at), it.name, el("code", {}, it.hex), el("code", {}, it.value)]);
-  return el("section", {}, el("h4", {}, "Header of ", el("code", {}, file)),
+  return el("section", {}, el("h3", {}, "Header of ", el("code", {}, file)),
     el("div", { className: "scroll", tabIndex: 0, role: "region", ariaLabel: "Header of " + file },
       table("bytes", ["byte", "field", "bytes", "value"], rows)));
 }
@@ -116,7 +116,7 @@ function body(item) {
   node.append(...say.map((run) => told(item, setup, run)));
   if (setup) {
     const isDrawn = say.some((run) => run.c && setup.steps.length);
-    if (!isDrawn) node.append(el("h4", {}, setup.steps.length ? "Required" : "Files"), chain(setup, null));
+    if (!isDrawn) node.append(el("h3", {}, setup.steps.length ? "Required" : "Files"), chain(setup, null));
   }
   if (passed.length) node.append(quiet(item, passed));
   if (setup) node.append(...parts(setup));
