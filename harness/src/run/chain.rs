@@ -30,15 +30,16 @@ pub(super) fn of(case: &Case) -> Chain {
     match &case.ask {
         Ask::Header(image) | Ask::Read { image, .. } => chain.tops.push(image.file.clone()),
         Ask::Access(domain) | Ask::Blockdev(domain) => chain.domain(&domain.xml),
-        Ask::Label(label) => {
-            chain.domain(&label.xml);
-            for ask in label.steps.iter().filter(|ask| ask.step.changes_disks()) {
-                chain.domain(&ask.xml);
-            }
-        }
+        Ask::Label(label) => chain.domain(&label.xml),
     }
     for (name, file) in &case.files {
         chain.file(case, name, &file.content);
+    }
+    // What a step makes of the chain is drawn after what it is to begin with.
+    if let Ask::Label(label) = &case.ask {
+        for ask in label.steps.iter().filter(|ask| ask.step.changes_disks()) {
+            chain.domain(&ask.xml);
+        }
     }
     for top in chain.tops.clone() {
         chain.visit(&top, "top");
