@@ -2,7 +2,7 @@
 //!
 //! A record is written before the state changes and removed after it came back, so a kill in
 //! between loses nothing. Here is what a record says; where it is kept is the business of
-//! [`store`](super::store).
+//! `store`.
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
