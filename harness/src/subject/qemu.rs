@@ -24,12 +24,13 @@ mod dump;
 /// The programs that this subject runs.
 pub(super) const PROGRAMS: [&str; 2] = ["qemu-img", "qemu-io"];
 
-/// What one run of a program may use; QEMU needs far less.
+/// What one run of a program may use; QEMU needs far less, but its pool alone may have 64 threads,
+/// and it aborts where it can't have one.
 const LIMITS: Limits = Limits {
     time: Duration::from_secs(10),
     address_space: 8 << 30,
     output: 4 << 20,
-    processes: 64,
+    processes: 256,
     file_size: 64 << 20,
 };
 
