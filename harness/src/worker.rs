@@ -266,7 +266,7 @@ fn head(ask: &Ask, dir: &Path) -> Option<String> {
         return None;
     };
     let mut bytes = Vec::new();
-    let path = dir.join(&image.file);
+    let path = file_name::join(dir, &image.file);
     if !path.metadata().ok()?.is_file() {
         return None;
     }

@@ -7,6 +7,8 @@ use crate::file::{CaseFiles, Owner};
 
 mod xml;
 
+pub(crate) use xml::absolute;
+
 /// The UUID of a case's domain; records name their users by it.
 pub const DOMAIN_UUID: &str = "5c0f6a52-7d7a-4b8c-9e0e-0d1f2a3b4c5d";
 /// The UUID of a case's second domain.

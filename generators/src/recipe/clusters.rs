@@ -214,7 +214,10 @@ impl Visitor<'_> for ItemVisitor {
         };
         let step: u32 = step.parse().map_err(|_| malformed())?;
         let length = range.end.saturating_sub(range.start);
-        if step == 0 || length.div_ceil(u64::from(step)) > STEPS_MAX {
+        if step == 0 {
+            return Err(E::custom(format!("{text:?} has a step of 0")));
+        }
+        if length.div_ceil(u64::from(step)) > STEPS_MAX {
             return Err(E::custom(format!(
                 "{text:?} has more than {STEPS_MAX} indexes"
             )));

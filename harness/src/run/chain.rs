@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
 
+use qconform_generators::file_name;
 use qconform_generators::fixture::expand_name;
 use qconform_generators::recipe::{Bytes, Content};
 use qconform_reports::event::Link;
@@ -169,12 +170,13 @@ fn source(tag: &BytesStart<'_>) -> Option<String> {
     let mut attributes = tag.attributes().flatten();
     let attribute = attributes.find(|it| matches!(it.key.as_ref(), "file" | "dev"))?;
     let path = attribute.normalized_value(XmlVersion::Implicit1_0).ok()?;
-    Some(inside(Path::new(&*path)).unwrap_or_else(|| path.to_string()))
+    let text = file_name::text(path.as_bytes());
+    Some(inside(Path::new(&text)).unwrap_or(text))
 }
 
 /// The file of the fixture that a name leads to, or the name as it stands.
 fn target(case: &Case, from: &str, name: &Bytes) -> String {
-    let text = String::from_utf8_lossy(&name.to_bytes()).into_owned();
+    let text = file_name::text(&name.to_bytes());
     let expanded = expand_name(&text, Path::new(FIXTURE_DIR));
     let folder = Path::new(FIXTURE_DIR).join(from);
     let path = folder.with_file_name("").join(&expanded);
@@ -210,7 +212,8 @@ requirements = ["label.backing"]
 [files]
 "top.qcow2" = { qcow2 = { data-file = "top.raw", backing = "{dir}/sub/../base.qcow2", backing-format = "qcow2" } }
 "top.raw" = { raw = {} }
-"base.qcow2" = { qcow2 = { data-file = "elsewhere.raw" } }
+"base.qcow2" = { qcow2 = { data-file = { hex = "64ff5c" } } }
+'d\xff\\' = { raw = {} }
 "bystander.raw" = { raw = {} }
 [domain]
 disks = [{ source = "top.qcow2", data-store = "declared" }]
@@ -236,7 +239,7 @@ reject = true
             links,
             [
                 "top.qcow2 data-file top.raw domain",
-                "base.qcow2 data-file elsewhere.raw header",
+                r"base.qcow2 data-file d\xff\\ header",
                 "top.qcow2 backing base.qcow2 header",
             ]
         );
@@ -249,7 +252,7 @@ reject = true
             roles,
             [
                 "base.qcow2 backing",
-                "elsewhere.raw backing-data-file",
+                r"d\xff\\ backing-data-file",
                 "top.qcow2 top",
                 "top.raw data-file"
             ]

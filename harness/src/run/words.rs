@@ -41,13 +41,20 @@ pub(crate) fn config(config: &LabelConfig) -> Vec<String> {
         .map(|driver| driver.as_str())
         .collect();
     let (low, high) = config.category_pair;
-    vec![
+    let mut lines = vec![
         format!("user               {}", config.user),
         format!("remember           {}", on(config.remember)),
         format!("dynamic ownership  {}", on(config.dynamic_ownership)),
         format!("drivers            {}", drivers.join(", ")),
         format!("category pair      c{low},c{high}"),
-    ]
+    ];
+    if config.state_directory {
+        lines.push("state folder       named".to_owned());
+    }
+    if config.user_records {
+        lines.push("user.* records     allowed".to_owned());
+    }
+    lines
 }
 
 /// The steps, with the domain where one changes it.

@@ -245,7 +245,8 @@ fn xml_label(model: &str, label: &str) -> String {
     }
 }
 
-fn absolute(file: &str) -> Result<String, Fault> {
+/// The absolute path of a file of the fixture, as XML has it.
+pub(crate) fn absolute(file: &str) -> Result<String, Fault> {
     let name = file_name::bytes(file).and_then(|name| String::from_utf8(name).ok());
     let name = name
         .ok_or_else(|| Fault::at(["source"], format!("XML can't hold the file name `{file}`")))?;

@@ -3,9 +3,8 @@
 use serde::Deserialize;
 
 use super::Body;
-use crate::FIXTURE_DIR;
 use crate::case::{CommitAsk, Step, StepAsk};
-use crate::domain::{DiskSpec, DomainSpec};
+use crate::domain::{DiskSpec, DomainSpec, absolute};
 use crate::error::Fault;
 use crate::file::CaseFiles;
 
@@ -108,16 +107,16 @@ impl Life<'_> {
         let base = after.and_then(|after| after.base.as_ref());
         let base = base.ok_or_else(|| Fault::at([], "say which `base` the commit writes"))?;
         let top = after.and_then(|after| after.top.as_ref());
-        let absolute = |(key, name): (&str, &String)| {
+        let known = |(key, name): (&str, &String)| {
             if self.files.contains_key(name) {
-                return Ok(format!("{FIXTURE_DIR}/{name}"));
+                return absolute(name);
             }
             let message = format!("the fixture has no file `{name}`");
             Err(Fault::at([key], message))
         };
         Ok(CommitAsk {
-            base: absolute(("base", base))?,
-            top: top.map(|top| absolute(("top", top))).transpose()?,
+            base: known(("base", base))?,
+            top: top.map(|top| known(("top", top))).transpose()?,
         })
     }
 }
