@@ -2,10 +2,10 @@
 
 use std::fs::{File, Metadata};
 use std::io;
-use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::OFlags;
+use rustix::fs::{FileType, OFlags, fstat};
 
 /// A file can't be used as an image, whatever its contents.
 #[derive(Debug, thiserror::Error)]
@@ -58,45 +58,53 @@ impl OpenError {
 
 /// Opens a regular file or a block device for reading.
 ///
+/// The path is the caller's own. One that a header names is looked at before, see
+/// [`super::chain`], because opening a device node may do things.
+///
 /// # Errors
 ///
 /// [`OpenError`] where there is no such file, where it is of another kind, or where the system
 /// refuses. A FIFO is refused, not waited for.
 pub fn open_image(path: &Path) -> Result<File, OpenError> {
-    // Asking first keeps the open away from device nodes, whose open may do things; asking the
-    // descriptor again closes the gap between the two calls.
-    let before = std::fs::metadata(path).map_err(|error| OpenError::io(path, error))?;
-    require_image(path, &before)?;
+    let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
     let file = File::options()
         .read(true)
-        .custom_flags(OFlags::NONBLOCK.bits().cast_signed())
+        .custom_flags(flags.bits().cast_signed())
         .open(path)
-        .map_err(|error| OpenError::io(path, error))?;
-    let opened = file
-        .metadata()
-        .map_err(|error| OpenError::io(path, error))?;
-    require_image(path, &opened)?;
-    Ok(file)
+        .map_err(|error| not_opened(path, error))?;
+    // What was opened is asked, not the path, which may mean another file by now.
+    let opened = fstat(&file).map_err(|error| OpenError::io(path, error.into()))?;
+    match FileType::from_raw_mode(opened.st_mode) {
+        FileType::RegularFile | FileType::BlockDevice => Ok(file),
+        kind => Err(OpenError::special(path, name_of(kind))),
+    }
 }
 
-fn require_image(path: &Path, metadata: &Metadata) -> Result<(), OpenError> {
-    match special_kind(metadata) {
-        Some("block device") | None => Ok(()),
-        Some(kind) => Err(OpenError::special(path, kind)),
+/// Sockets and some device nodes can't be opened, and the system's reason doesn't say why.
+fn not_opened(path: &Path, error: io::Error) -> OpenError {
+    let kind = std::fs::metadata(path).ok();
+    match kind.as_ref().and_then(special_kind) {
+        Some("block device") | None => OpenError::io(path, error),
+        Some(kind) => OpenError::special(path, kind),
     }
 }
 
 /// What a file is if it isn't a regular one.
 pub(crate) fn special_kind(metadata: &Metadata) -> Option<&'static str> {
-    let kind = metadata.file_type();
+    match FileType::from_raw_mode(metadata.mode()) {
+        FileType::RegularFile => None,
+        kind => Some(name_of(kind)),
+    }
+}
+
+fn name_of(kind: FileType) -> &'static str {
     match kind {
-        _ if kind.is_file() => None,
-        _ if kind.is_dir() => Some("directory"),
-        _ if kind.is_fifo() => Some("fifo"),
-        _ if kind.is_socket() => Some("socket"),
-        _ if kind.is_char_device() => Some("character device"),
-        _ if kind.is_block_device() => Some("block device"),
-        _ => Some("special file"),
+        FileType::Directory => "directory",
+        FileType::Fifo => "fifo",
+        FileType::Socket => "socket",
+        FileType::CharacterDevice => "character device",
+        FileType::BlockDevice => "block device",
+        _ => "special file",
     }
 }
 
@@ -104,7 +112,8 @@ pub(crate) fn special_kind(metadata: &Metadata) -> Option<&'static str> {
 mod tests {
     use super::*;
     use rstest::rstest;
-    use rustix::fs::{FileType, Mode, mknodat};
+    use rustix::fs::{Mode, mknodat};
+    use std::os::unix::net::UnixListener;
 
     #[test]
     fn a_missing_file_is_told_apart_from_a_refused_one() {
@@ -118,6 +127,15 @@ mod tests {
     fn a_special_file_is_refused(#[case] path: &str, #[case] kind: &str) {
         let error = open_image(Path::new(path)).unwrap_err();
         assert!(matches!(error.reason, OpenReason::Special(found) if found == kind));
+    }
+
+    #[test]
+    fn a_socket_is_refused_for_what_it_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("socket");
+        let _listener = UnixListener::bind(&path).unwrap();
+        let error = open_image(&path).unwrap_err();
+        assert!(matches!(error.reason, OpenReason::Special("socket")));
     }
 
     #[test]
