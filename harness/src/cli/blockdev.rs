@@ -3,9 +3,11 @@
 use std::io::{self, Write};
 use std::path::PathBuf;
 
+use qconform_reports::text::printable;
+
 use super::error::Failure;
 use super::{Exit, image, input, json_line};
-use crate::reference::blockdev::{self, BlockdevReport, Graph};
+use crate::reference::blockdev::{self, BlockdevReport, Graph, SecretObject};
 use crate::reference::chain;
 use crate::reference::chain::policy::Follow;
 use crate::reference::domain::Domain;
@@ -56,7 +58,24 @@ fn print(report: &BlockdevReport, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "-blockdev {}", repeat::quote(&json))?;
     }
     let mut notes = anstream::stderr().lock();
+    for object in report.disks.iter().flat_map(|disk| &disk.secrets) {
+        writeln!(notes, "needs: {}", printable(&described(object)))?;
+    }
     image::print_notes(&report.violations, report.error.as_ref(), &mut notes)
+}
+
+/// A secret object and what it has to hold; its value is libvirt's to know.
+fn described(object: &SecretObject) -> String {
+    let secret = &object.secret;
+    let quoted = |name, value: &Option<String>| {
+        let value = value.as_ref()?;
+        Some(format!(", {name} {value:?}"))
+    };
+    let names = [("uuid", &secret.uuid), ("usage", &secret.usage)];
+    let names = names
+        .into_iter()
+        .filter_map(|(name, value)| quoted(name, value));
+    format!("secret object {}{}", object.id, names.collect::<String>())
 }
 
 /// JSON with nothing in it that a terminal could take for something else.

@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod blockdev;
+mod blockdev_secret;
 mod capture;
 mod daemon;
 mod describe;

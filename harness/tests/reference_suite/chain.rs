@@ -203,6 +203,10 @@ fn the_local_store_of_a_network_image_is_part_of_the_chain() {
 #[case::device(Sample::new().data_file("/dev/null"), "", "special-file")]
 #[case::fifo(Sample::new().data_file("fifo"), "", "special-file")]
 #[case::directory(Sample::new().data_file("."), "", "special-file")]
+#[case::not_encrypted(Sample::new(), "<encryption format='luks'/>", "encryption-mismatch")]
+#[case::old_encryption(
+    Sample::new().patch(32, &[0, 0, 0, 1]), "<encryption format='luks'/>", "encryption-mismatch"
+)]
 #[case::same_file_twice(Sample::new().data_file("disk.raw").backing("disk.raw").backing_format("raw"), "", "conflicting-roles")]
 #[case::broken_header(Sample::new().patch(4, &[0, 0, 0, 9]), "", "unsupported-version")]
 fn a_chain_that_must_not_be_used_has_a_class(

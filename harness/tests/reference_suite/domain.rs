@@ -214,6 +214,27 @@ fn a_data_store_that_libvirt_refuses_is_refused_with_its_place(
     "<slices><slice type='storage' offset='1' size='1'/></slices>",
     "unsupported-element"
 )]
+#[case::store_without_type(
+    "<dataStore><format type='raw'/><source file='/b'/></dataStore>",
+    "missing-element"
+)]
+#[case::two_stores(
+    "<dataStore type='file'><format type='raw'/><source file='/b'/></dataStore>\
+     <dataStore type='file'><format type='raw'/><source file='/c'/></dataStore>",
+    "bad-data-store"
+)]
+#[case::encrypted_store(
+    "<dataStore type='file'><format type='raw'/><source file='/b'><encryption format='luks'/></source></dataStore>",
+    "bad-data-store"
+)]
+#[case::encryption_twice(
+    "<encryption format='luks'/><encryption format='luks'/>",
+    "duplicate-encryption"
+)]
+#[case::encryption_without_format("<encryption/>", "missing-element")]
+#[case::old_encryption("<encryption format='qcow'/>", "unsupported-element")]
+#[case::unknown_encryption("<encryption format='x'/>", "unknown-value")]
+#[case::cephs_encryption("<encryption format='luks' engine='librbd'/>", "unsupported-element")]
 fn a_source_that_cannot_be_used_is_refused(#[case] inner: &str, #[case] class: &str) {
     let xml = format!(
         "<domain><devices><disk><driver type='qcow2'/><source file='/a'>{inner}</source>\
@@ -221,6 +242,49 @@ fn a_source_that_cannot_be_used_is_refused(#[case] inner: &str, #[case] class: &
     );
     let error = Domain::parse(xml.as_bytes()).unwrap_err();
     assert_eq!(error.fault.as_str(), class, "{error}");
+}
+
+/// What stands beside the source of a qcow2 disk, the class, and the column of the fault.
+#[rstest]
+#[case::second_store("<dataStore type='file'/>", "bad-data-store", 1)]
+#[case::mirror(
+    "<mirror type='file'><source file='/m'/></mirror>",
+    "unsupported-element",
+    1
+)]
+#[case::backing_without_type(
+    "<backingStore><format type='raw'/><source file='/b'/></backingStore>",
+    "missing-element",
+    1
+)]
+#[case::backing_without_format(
+    "<backingStore type='file'><source file='/b'/></backingStore>",
+    "missing-element",
+    1
+)]
+#[case::backing_without_source(
+    "<backingStore type='file'><format type='raw'/></backingStore>",
+    "missing-element",
+    1
+)]
+#[case::store_below_a_raw_layer(
+    "<backingStore type='file'><format type='raw'/><source file='/b'><dataStore/></source></backingStore>",
+    "bad-data-store",
+    65
+)]
+fn an_element_that_cannot_be_meant_is_refused_with_its_place(
+    #[case] beside: &str,
+    #[case] class: &str,
+    #[case] column: usize,
+) {
+    let xml = format!(
+        "<domain><devices><disk><driver type='qcow2'/><source file='/a'>\
+         <dataStore type='file'><format type='raw'/><source file='/s'/></dataStore></source>\n\
+         {beside}<target dev='vda'/></disk></devices></domain>"
+    );
+    let error = Domain::parse(xml.as_bytes()).unwrap_err();
+    let found = (error.fault.as_str(), error.line, error.column);
+    assert_eq!(found, (class, 2, column), "{error}");
 }
 
 #[test]

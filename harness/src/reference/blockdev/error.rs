@@ -19,6 +19,22 @@ pub enum BlockdevError {
         /// Its protocol, or the kind of source.
         protocol: String,
     },
+    /// The disk has something that needs nodes or options which this system doesn't know.
+    #[error("disk {disk}: {option} is not described")]
+    UnsupportedOption {
+        /// The disk's target.
+        disk: String,
+        /// Its name in the XML, or in the header.
+        option: &'static str,
+    },
+    /// An image is encrypted, and the XML names no secret that opens it.
+    #[error("disk {disk}: no secret is declared for the encrypted image at depth {depth}")]
+    MissingSecret {
+        /// The disk's target.
+        disk: String,
+        /// Layers above the image.
+        depth: u32,
+    },
     /// The XML declares a layer below an image that can't have one.
     #[error("disk {disk}: images of format {format} have no backing images")]
     UnexpectedBacking {
@@ -42,6 +58,8 @@ impl BlockdevError {
         match self {
             Self::UnsupportedFormat { .. } => "unsupported-format",
             Self::UnsupportedSource { .. } => "unsupported-source",
+            Self::UnsupportedOption { .. } => "unsupported-option",
+            Self::MissingSecret { .. } => "missing-secret",
             Self::UnexpectedBacking { .. } => "unexpected-backing",
             Self::NotUtf8 { .. } => "name-not-utf-8",
         }
@@ -50,9 +68,7 @@ impl BlockdevError {
     pub(super) fn path(&self) -> Option<&str> {
         match self {
             Self::NotUtf8 { path } => Some(path),
-            Self::UnsupportedFormat { .. }
-            | Self::UnsupportedSource { .. }
-            | Self::UnexpectedBacking { .. } => None,
+            _ => None,
         }
     }
 }

@@ -1,17 +1,20 @@
 //! A disk's layers, each with what its nodes need to know.
 
 use super::error::BlockdevError;
-use super::node::Protocol;
+use super::network;
+use super::protocol::Protocol;
 use crate::reference::chain::{Access, ChainFile, DiskFiles, RemoteFile, Role};
-use crate::reference::domain::{self, DeclaredBacking, Disk};
+use crate::reference::domain::{self, DeclaredBacking, Disk, Remote, Secret};
 use crate::reference::format::Format;
-use crate::reference::redact;
+use crate::reference::{layout, redact};
 
 /// One image with its data file.
 pub(super) struct Layer {
-    pub(super) protocol: Protocol,
+    pub(super) endpoint: Endpoint,
     pub(super) access: Access,
     pub(super) image: Image,
+    /// What opens the image if it is encrypted.
+    pub(super) secret: Option<Secret>,
     pub(super) data_file: Option<DataFile>,
 }
 
@@ -57,8 +60,14 @@ impl End {
 
 /// A data file, which is always raw.
 pub(super) struct DataFile {
-    pub(super) protocol: Protocol,
+    pub(super) endpoint: Endpoint,
     pub(super) access: Access,
+}
+
+/// Where bytes are, and what proves to a server that they may be had.
+pub(super) struct Endpoint {
+    pub(super) protocol: Protocol,
+    pub(super) secret: Option<Secret>,
 }
 
 impl Layer {
@@ -75,11 +84,15 @@ struct Part {
     format: Format,
     access: Access,
     is_remote: bool,
-    protocol: Protocol,
+    crypt_method: u32,
+    endpoint: Endpoint,
 }
 
 /// The layers of a disk, top first.
 pub(super) fn of_disk(disk: &Disk, files: &DiskFiles<'_>) -> Result<Vec<Layer>, BlockdevError> {
+    if let Some(option) = disk.options.undescribed {
+        return Err(unsupported_option(disk, option));
+    }
     let local = files.files.iter().map(|file| local_part(file));
     let remote = files.remote.iter().map(|file| remote_part(file));
     let parts: Vec<Part> = local.chain(remote).collect::<Result<_, _>>()?;
@@ -101,10 +114,11 @@ pub(super) fn of_disk(disk: &Disk, files: &DiskFiles<'_>) -> Result<Vec<Layer>, 
             }
             Ok(Layer {
                 image: kind,
-                protocol: image.protocol,
+                secret: encryption(disk, &image)?,
+                endpoint: image.endpoint,
                 access: image.access,
                 data_file: data_file.map(|part| DataFile {
-                    protocol: part.protocol,
+                    endpoint: part.endpoint,
                     access: part.access,
                 }),
             })
@@ -124,25 +138,35 @@ fn local_part(file: &ChainFile) -> Result<Part, BlockdevError> {
         format: file.format,
         access: file.access,
         is_remote: false,
-        protocol: match file.identity.block {
-            true => Protocol::HostDevice { filename },
-            false => Protocol::File { filename },
+        crypt_method: file.crypt_method,
+        endpoint: Endpoint {
+            protocol: match file.identity.block {
+                true => Protocol::HostDevice { filename },
+                false => Protocol::File { filename },
+            },
+            secret: None,
         },
     })
 }
 
 fn remote_part(file: &RemoteFile) -> Result<Part, BlockdevError> {
     let protocol = match &file.remote {
-        domain::Remote::Nbd { server, export } => Protocol::Nbd {
+        Remote::Nbd { server, export } => Some(Protocol::Nbd {
             server: server.into(),
             export: export.clone(),
-        },
-        domain::Remote::Other(protocol) => {
-            return Err(BlockdevError::UnsupportedSource {
-                disk: file.disk.clone().unwrap_or_default(),
-                protocol: protocol.clone(),
-            });
-        }
+        }),
+        Remote::Network(disk) => network::protocol(disk),
+        Remote::Other(_) => None,
+    };
+    let auth = match &file.remote {
+        Remote::Network(disk) => disk.auth.as_ref(),
+        Remote::Nbd { .. } | Remote::Other(_) => None,
+    };
+    let Some(protocol) = protocol else {
+        return Err(BlockdevError::UnsupportedSource {
+            disk: file.disk.clone().unwrap_or_default(),
+            protocol: file.remote.to_string(),
+        });
     };
     Ok(Part {
         is_data: is_data(file.role),
@@ -150,7 +174,11 @@ fn remote_part(file: &RemoteFile) -> Result<Part, BlockdevError> {
         format: file.format,
         access: file.access,
         is_remote: true,
-        protocol,
+        crypt_method: layout::CRYPT_NONE,
+        endpoint: Endpoint {
+            protocol,
+            secret: auth.map(|auth| auth.secret.clone()),
+        },
     })
 }
 
@@ -164,7 +192,9 @@ fn kind(disk: &Disk, image: &Part) -> Result<Image, BlockdevError> {
         let end = End::NoOption;
         Ok(Image::Formatted { driver, end })
     };
+    let encrypted = declared(disk, image.depth).is_some_and(|image| image.encryption.is_some());
     match image.format.as_str() {
+        "raw" if encrypted => plain("luks"),
         "raw" | "iso" => Ok(Image::Raw),
         "qcow2" => {
             let unread = image.is_remote && !is_terminated(disk, image.depth);
@@ -174,6 +204,7 @@ fn kind(disk: &Disk, image: &Part) -> Result<Image, BlockdevError> {
                 end,
             })
         }
+        _ if encrypted => Err(unsupported_option(disk, "encryption of that image format")),
         "bochs" => plain("bochs"),
         "cloop" => plain("cloop"),
         "dmg" => plain("dmg"),
@@ -187,14 +218,42 @@ fn kind(disk: &Disk, image: &Part) -> Result<Image, BlockdevError> {
     }
 }
 
-/// Whether the XML says that the chain ends at this layer.
-fn is_terminated(disk: &Disk, depth: u32) -> bool {
+/// What the XML says about the image at this depth, if it says anything.
+fn declared(disk: &Disk, depth: u32) -> Option<&domain::Image> {
     let mut image = &disk.image;
     for _ in 0..depth {
         let DeclaredBacking::Image(below) = &image.backing else {
-            return false;
+            return None;
         };
         image = below;
     }
-    image.backing == DeclaredBacking::Terminated
+    Some(image)
+}
+
+/// Whether the XML says that the chain ends at this layer.
+fn is_terminated(disk: &Disk, depth: u32) -> bool {
+    declared(disk, depth).is_some_and(|image| image.backing == DeclaredBacking::Terminated)
+}
+
+/// The secret of an encrypted image.
+fn encryption(disk: &Disk, image: &Part) -> Result<Option<Secret>, BlockdevError> {
+    let declared = declared(disk, image.depth).and_then(|image| image.encryption.as_ref());
+    if image.crypt_method == layout::CRYPT_AES {
+        // libvirt refuses it, and QEMU's emulators do.
+        return Err(unsupported_option(disk, "aes encryption"));
+    }
+    if image.crypt_method == layout::CRYPT_NONE && declared.is_none() {
+        return Ok(None);
+    }
+    let secret = declared.and_then(|encryption| encryption.secret.clone());
+    let missing = || BlockdevError::MissingSecret {
+        disk: disk.target.clone(),
+        depth: image.depth,
+    };
+    secret.ok_or_else(missing).map(Some)
+}
+
+fn unsupported_option(disk: &Disk, option: &'static str) -> BlockdevError {
+    let disk = disk.target.clone();
+    BlockdevError::UnsupportedOption { disk, option }
 }

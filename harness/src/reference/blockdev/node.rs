@@ -4,8 +4,9 @@
 
 use serde::Serialize;
 
+use super::protocol::Protocol;
+use crate::reference::domain::DriverOptions;
 use crate::reference::domain::options::Cache;
-use crate::reference::domain::{DriverOptions, NbdServer};
 
 /// A node.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -100,75 +101,6 @@ impl ProtocolNode {
     }
 }
 
-/// How the bytes of a file are reached.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(tag = "driver", rename_all = "snake_case")]
-pub enum Protocol {
-    /// A regular file.
-    File {
-        /// Its path.
-        filename: String,
-    },
-    /// A block device.
-    HostDevice {
-        /// Its path.
-        filename: String,
-    },
-    /// An export of an NBD server.
-    Nbd {
-        /// Where the server listens.
-        server: Server,
-        /// The export's name.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        export: Option<String>,
-    },
-}
-
-impl Protocol {
-    fn is_local(&self) -> bool {
-        !matches!(self, Self::Nbd { .. })
-    }
-
-    /// The path of a file of this host.
-    #[must_use]
-    pub fn filename(&self) -> Option<&str> {
-        match self {
-            Self::File { filename } | Self::HostDevice { filename } => Some(filename),
-            Self::Nbd { .. } => None,
-        }
-    }
-}
-
-/// Where an NBD server listens.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(tag = "type", rename_all = "kebab-case")]
-pub enum Server {
-    /// At a host and port.
-    Inet {
-        /// Name or address.
-        host: String,
-        /// The port, a string to QEMU.
-        port: String,
-    },
-    /// At a socket of this host.
-    Unix {
-        /// The socket's path.
-        path: String,
-    },
-}
-
-impl From<&NbdServer> for Server {
-    fn from(server: &NbdServer) -> Self {
-        match server {
-            NbdServer::Inet { host, port } => Self::Inet {
-                host: host.clone(),
-                port: port.clone(),
-            },
-            NbdServer::Unix { path } => Self::Unix { path: path.clone() },
-        }
-    }
-}
-
 /// A node that reads an image's format.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -188,6 +120,12 @@ pub struct FormatNode {
     pub cache: Option<CacheOptions>,
     /// The format's driver.
     pub driver: &'static str,
+    /// The secret of an image that is LUKS as a whole.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key_secret: Option<String>,
+    /// The secret of a format with encryption inside.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub encrypt: Option<Encrypt>,
     /// Name of the data file's node, which goes before the name in the header.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data_file: Option<String>,
@@ -196,6 +134,16 @@ pub struct FormatNode {
     /// Name of the backing node; `Some(None)` is QEMU's `null`, none whatever the header says.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub backing: Option<Option<String>>,
+}
+
+/// How a format node decrypts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Encrypt {
+    /// Always `luks`.
+    pub format: &'static str,
+    /// Name of the secret object with the passphrase.
+    pub key_secret: String,
 }
 
 /// How the host's page cache is used.

@@ -43,6 +43,8 @@ pub enum ChainClass {
     UndeclaredFormat,
     /// The format could name further files and isn't read here.
     UnsupportedFormat,
+    /// Encryption is declared for an image whose header has none, or another.
+    EncryptionMismatch,
     /// A data file is the image that names it.
     SelfReference,
     /// A backing chain comes back to one of its own images.
@@ -72,6 +74,7 @@ impl ChainClass {
             Self::UnusedDataStore => "unused-data-store",
             Self::UndeclaredFormat => "undeclared-format",
             Self::UnsupportedFormat => "unsupported-format",
+            Self::EncryptionMismatch => "encryption-mismatch",
             Self::SelfReference => "self-reference",
             Self::Loop => "loop",
             Self::TooDeep => "too-deep",

@@ -126,6 +126,9 @@ pub struct ChainFile {
     pub transient: bool,
     /// The labels that may apply, nearest first.
     pub seclabels: Vec<LabelScope>,
+    /// The encryption method in its header, 0 where there is none, see
+    /// [`super::probe::header::Fields::crypt_method`].
+    pub crypt_method: u32,
     /// Which file the path means.
     pub identity: Identity,
 }

@@ -10,6 +10,8 @@ use super::resolve::Resolver;
 use super::{Chain, ChainFile, Identity, LabelScope, MAX_LAYERS, Origin, RemoteFile, Role, names};
 use crate::reference::domain::{DeclaredBacking, Remote};
 use crate::reference::format::Format;
+use crate::reference::layout;
+use crate::reference::probe::header::Fields;
 use crate::reference::probe::{Backing, Header};
 use crate::reference::violation::FileViolation;
 
@@ -88,8 +90,10 @@ impl<'w, 'r> Walk<'w, 'r> {
             return Err(ChainError::new(ChainClass::Changed, path, message));
         }
         let format = header.as_ref().map(|header| header.format).or(layer.format);
+        let fields = header.as_ref().and_then(|header| header.fields.as_ref());
         let file = ChainFile {
             format: format.unwrap_or(Format::Raw),
+            crypt_method: fields.map_or(layout::CRYPT_NONE, |fields| fields.crypt_method),
             ..self.file(layer, layer.role, path, identity.clone())
         };
         self.chain.files.push(file);
@@ -114,6 +118,7 @@ impl<'w, 'r> Walk<'w, 'r> {
             let message = "format was not declared, and its header names another file";
             return Err(ChainError::new(ChainClass::UndeclaredFormat, path, message));
         }
+        check_encryption(layer, path, &header)?;
         self.note_header(path, &header);
         if self.how.shareable && layer.role == Role::Top && header.format == Format::Qcow2 {
             let message = "qcow2 image of a shareable disk: writers would corrupt its metadata";
@@ -246,6 +251,7 @@ impl<'w, 'r> Walk<'w, 'r> {
             shareable: top && self.how.shareable,
             transient: top && self.how.transient,
             seclabels: layer.scopes.clone(),
+            crypt_method: layout::CRYPT_NONE,
             identity,
         }
     }
@@ -273,6 +279,23 @@ impl<'w, 'r> Walk<'w, 'r> {
             .violations
             .push(FileViolation::of_file(requirement, path, message));
     }
+}
+
+/// QEMU refuses to decrypt what isn't encrypted, or isn't with LUKS.
+fn check_encryption(layer: &Layer<'_>, path: &Path, header: &Header) -> Result<(), ChainError> {
+    let declared = layer
+        .declared
+        .is_some_and(|image| image.encryption.is_some());
+    let is_luks = |fields: &Fields| fields.crypt_method == layout::CRYPT_LUKS;
+    if !declared || header.fields.as_ref().is_none_or(is_luks) {
+        return Ok(());
+    }
+    let message = "luks encryption is declared, but the image isn't encrypted with it";
+    Err(ChainError::new(
+        ChainClass::EncryptionMismatch,
+        path,
+        message,
+    ))
 }
 
 fn unsupported<T>(path: &Path, format: Format) -> Result<T, ChainError> {

@@ -44,6 +44,9 @@ pub enum DomainFault {
     /// A source, or the domain, has two labels for one driver.
     #[error("two seclabels for one driver")]
     DuplicateLabel,
+    /// An image has two `<encryption>` elements.
+    #[error("image has two encryptions")]
+    DuplicateEncryption,
     /// Two disks have one target device.
     #[error("two disks have the target {0:?}")]
     DuplicateTarget(String),
@@ -70,6 +73,7 @@ impl DomainFault {
             Self::Missing(_) => "missing-element",
             Self::Unknown { .. } => "unknown-value",
             Self::DuplicateLabel => "duplicate-seclabel",
+            Self::DuplicateEncryption => "duplicate-encryption",
             Self::DuplicateTarget(_) => "duplicate-target",
             Self::Unsupported(_) => "unsupported-element",
             Self::Unwritable(_) => "unwritable-name",

@@ -6,8 +6,13 @@
 
 mod build;
 pub mod document;
+mod encryption;
 pub mod error;
+mod fault;
+mod network;
 pub mod options;
+mod seclabel;
+mod source;
 mod tree;
 mod write;
 
@@ -93,10 +98,30 @@ pub struct Image {
     pub format: Format,
     /// Where it is.
     pub source: Source,
+    /// Its `<encryption>`, with LUKS.
+    pub encryption: Option<Encryption>,
     /// The `<dataStore>` inside its `<source>`.
     pub data_store: Option<DataStore>,
     /// What the XML says about the next layer.
     pub backing: DeclaredBacking,
+}
+
+/// An `<encryption>`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Encryption {
+    /// The secret that opens the image, if the XML names one.
+    pub secret: Option<Secret>,
+}
+
+/// How a secret is known to libvirt, which has its value.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Secret {
+    /// Its UUID.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub uuid: Option<String>,
+    /// What it is used for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub usage: Option<String>,
 }
 
 /// What XML says about the layer below an image.
@@ -152,14 +177,54 @@ pub enum Remote {
         /// The export's name; absent for the default one.
         export: Option<String>,
     },
-    /// Anything else, by its protocol or kind of source, such as `https` or `volume`.
+    /// A disk of another protocol.
+    Network(Box<NetworkDisk>),
+    /// Anything else, by its protocol or kind of source, such as `volume`.
     Other(String),
+}
+
+/// A network disk that the XML says no more about than stands here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NetworkDisk {
+    /// Its protocol, such as `https`.
+    pub protocol: String,
+    /// Its name: a path, a target and unit, a pool and image.
+    pub name: String,
+    /// What stands behind the question mark of a URL.
+    pub query: Option<String>,
+    /// Where it is, first choice first.
+    pub servers: Vec<Server>,
+    /// Who asks for it.
+    pub auth: Option<Auth>,
+    /// The snapshot that is meant.
+    pub snapshot: Option<String>,
+    /// A configuration file of the protocol's own library.
+    pub config: Option<String>,
+}
+
+/// An `<auth>`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Auth {
+    /// The user's name at the server.
+    pub user: String,
+    /// The user's password or key.
+    pub secret: Secret,
+}
+
+/// A server by TCP.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Server {
+    /// Name or address.
+    pub host: String,
+    /// The port; absent for the protocol's own.
+    pub port: Option<String>,
 }
 
 impl std::fmt::Display for Remote {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Nbd { .. } => out.write_str("nbd"),
+            Self::Network(disk) => out.write_str(&disk.protocol),
             Self::Other(kind) => out.write_str(kind),
         }
     }

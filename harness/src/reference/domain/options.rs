@@ -14,6 +14,8 @@ pub struct DriverOptions {
     pub discard: Option<&'static str>,
     /// `detect_zeroes`, `off`, `on` or `unmap`.
     pub detect_zeroes: Option<&'static str>,
+    /// What the disk has that needs nodes or options of its own, and that isn't described here.
+    pub undescribed: Option<&'static str>,
 }
 
 /// How the host's page cache is used.
@@ -27,7 +29,37 @@ pub struct Cache {
 
 const CACHES: [&str; 5] = ["directsync", "none", "unsafe", "writeback", "writethrough"];
 
-pub(super) fn read(driver: &Element) -> Result<DriverOptions, DomainError> {
+/// The options of a `<disk>`.
+pub(super) fn read(disk: &Element) -> Result<DriverOptions, DomainError> {
+    let options = match disk.child("driver") {
+        Some(driver) => of_driver(driver)?,
+        None => DriverOptions::default(),
+    };
+    let undescribed = undescribed(disk);
+    Ok(DriverOptions {
+        undescribed,
+        ..options
+    })
+}
+
+/// Each of these adds to the graph: a filter, a cache's size, a manager of reservations.
+fn undescribed(disk: &Element) -> Option<&'static str> {
+    let driver = disk.child("driver");
+    let is_on = |name| driver.and_then(|driver| driver.attribute(name)) == Some("on");
+    let in_driver = |name| driver.is_some_and(|driver| driver.child(name).is_some());
+    let found = [
+        ("copy_on_read", is_on("copy_on_read")),
+        ("discard_no_unref", is_on("discard_no_unref")),
+        ("metadata_cache", in_driver("metadata_cache")),
+        ("throttlefilters", disk.child("throttlefilters").is_some()),
+        ("reservations", disk.has_descendant("reservations")),
+    ];
+    found
+        .into_iter()
+        .find_map(|(name, there)| there.then_some(name))
+}
+
+fn of_driver(driver: &Element) -> Result<DriverOptions, DomainError> {
     let word = |name, known| word(driver, name, known);
     let cache = word("cache", &CACHES)?;
     let discard = word("discard", &["ignore", "unmap"])?;
@@ -44,6 +76,7 @@ pub(super) fn read(driver: &Element) -> Result<DriverOptions, DomainError> {
             Some("unmap") if discard != Some("unmap") => Some("on"),
             other => other,
         },
+        undescribed: None,
     })
 }
 

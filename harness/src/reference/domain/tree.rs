@@ -85,6 +85,11 @@ impl Element {
             .filter(move |child| child.name == name)
     }
 
+    pub(super) fn has_descendant(&self, name: &str) -> bool {
+        self.elements()
+            .any(|child| child.name == name || child.has_descendant(name))
+    }
+
     /// The element's own text with surrounding white space removed.
     pub(super) fn text(&self) -> String {
         let texts = self.content.iter().filter_map(|node| match node {
