@@ -1,8 +1,9 @@
 //! The inspection against the real `qemu-img info`: what is accepted, for what reason an image
-//! is rejected, and every fact that both tell.
+//! is rejected, and every fact that both tell. [`differences`] lists what is told otherwise.
 //!
 //! `QCONFORM_QEMU_IMAGES` says how many random images of each kind are compared.
 
+mod differences;
 mod facts;
 mod headers;
 mod images;
@@ -16,8 +17,8 @@ use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use qconform::reference::format::Format;
 use qconform::reference::inspection::Inspection;
 use qconform_generators::defect::catalogue;
-use qconform_generators::fixture;
 use qconform_generators::recipe::{Content, Qcow2, Recipe};
+use qconform_generators::{fixture, strategies};
 use tempfile::TempDir;
 
 use crate::qemu::qemu_img;
@@ -30,6 +31,8 @@ const IMAGES: usize = 250;
 /// Compares one image after the other, and counts.
 struct Bench {
     qemu_img: PathBuf,
+    /// Name of the image in the folder.
+    image: &'static str,
     folder: TempDir,
     accepted: usize,
     rejected: usize,
@@ -39,8 +42,13 @@ struct Bench {
 impl Bench {
     /// `None` where there is no `qemu-img`.
     fn new() -> Option<Self> {
+        Self::of(IMAGE)
+    }
+
+    fn of(image: &'static str) -> Option<Self> {
         Some(Self {
             qemu_img: qemu_img()?,
+            image,
             folder: tempfile::tempdir().unwrap(),
             accepted: 0,
             rejected: 0,
@@ -49,23 +57,33 @@ impl Bench {
     }
 
     fn path(&self) -> PathBuf {
-        self.folder.path().join(IMAGE)
+        self.folder.path().join(self.image)
+    }
+
+    /// How many images were compared.
+    fn count(&self) -> usize {
+        self.accepted + self.rejected
     }
 
     /// Writes the image, unless its parts don't go together.
-    fn write(&self, image: &Qcow2) -> bool {
+    fn write(&mut self, image: &Qcow2) -> bool {
         let mut recipe = Recipe::default();
         recipe
             .files
             .insert(IMAGE.to_owned(), Content::from(image.clone()));
-        let _none_yet = std::fs::remove_file(self.path());
-        fixture::write(&recipe, self.folder.path()).is_ok()
+        self.write_all(&recipe)
+    }
+
+    /// Writes every file of a recipe, unless its parts don't go together.
+    fn write_all(&mut self, recipe: &Recipe) -> bool {
+        self.folder = tempfile::tempdir().unwrap();
+        fixture::write(recipe, self.folder.path()).is_ok()
     }
 
     /// Compares what both make of the image that was written.
     fn compare(&mut self, what: &dyn std::fmt::Debug) {
         let ours = Inspection::of(&self.path(), Some(Format::Qcow2)).unwrap();
-        let theirs = info(&self.qemu_img, self.folder.path());
+        let theirs = info(&self.qemu_img, &self.path());
         let difference = match (&ours.error, &theirs) {
             (None, Ok(info)) => facts::difference(&ours, info),
             (Some(ours), Err(message)) => reasons::difference(ours.class, message),
@@ -95,10 +113,10 @@ impl Bench {
 }
 
 /// What `qemu-img info` prints, or why it doesn't.
-fn info(qemu_img: &Path, folder: &Path) -> Result<serde_json::Value, String> {
+fn info(qemu_img: &Path, image: &Path) -> Result<serde_json::Value, String> {
     let output = Command::new(qemu_img)
-        .args(["info", "-f", "qcow2", "--output=json", IMAGE])
-        .current_dir(folder)
+        .args(["info", "-f", "qcow2", "--output=json"])
+        .arg(image)
         .env("LC_ALL", "C")
         .stdin(Stdio::null())
         .output()
@@ -146,7 +164,7 @@ fn combined_defects_are_judged_as_qemu_judges_them() {
     // Some parts don't go together, so more are tried.
     let wanted = random_images();
     for image in values(images::defective(), wanted * 4) {
-        if bench.accepted + bench.rejected == wanted {
+        if bench.count() == wanted {
             break;
         }
         if bench.write(&image) {
@@ -157,13 +175,52 @@ fn combined_defects_are_judged_as_qemu_judges_them() {
 }
 
 #[test]
+fn defective_chains_are_judged_as_qemu_judges_them() {
+    let Some(mut bench) = Bench::of(strategies::TOP) else {
+        return;
+    };
+    let wanted = random_images();
+    for recipe in values(strategies::defective(1..=3), wanted) {
+        assert!(bench.write_all(&recipe), "{recipe:?} can't be written");
+        bench.compare(&recipe);
+    }
+    bench.finish(wanted / 10);
+}
+
+#[test]
+fn valid_chains_are_accepted_as_qemu_accepts_them() {
+    let Some(mut bench) = Bench::of(strategies::TOP) else {
+        return;
+    };
+    for recipe in values(strategies::valid(), random_images()) {
+        assert!(bench.write_all(&recipe), "{recipe:?} can't be written");
+        bench.compare(&recipe);
+    }
+    assert_eq!(bench.rejected, 0);
+    bench.finish(0);
+}
+
+#[test]
+fn random_bytes_are_judged_as_qemu_judges_them() {
+    let Some(mut bench) = Bench::new() else {
+        return;
+    };
+    for bytes in values(headers::random_bytes(), random_images()) {
+        std::fs::write(bench.path(), &bytes).unwrap();
+        bench.compare(&bytes);
+    }
+    // Chance makes no valid image, so that there is nothing to ask for.
+    bench.finish(0);
+}
+
+#[test]
 fn damaged_bytes_are_judged_as_qemu_judges_them() {
     let Some(mut bench) = Bench::new() else {
         return;
     };
     let wanted = random_images();
     for (image, damage) in values((images::valid(), images::damage()), wanted * 4) {
-        if bench.accepted + bench.rejected == wanted {
+        if bench.count() == wanted {
             break;
         }
         if bench.write(&image) {

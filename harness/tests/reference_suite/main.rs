@@ -11,6 +11,7 @@ mod blockdev;
 mod chain;
 mod document;
 mod domain;
+mod format_doc;
 #[allow(dead_code, reason = "shared with other test programs")]
 mod lab;
 #[path = "../common/needs.rs"]

@@ -115,3 +115,24 @@ pub(super) fn image() -> impl Strategy<Value = Sample> {
             },
         )
 }
+
+/// Bytes without a plan: none, a few, a header's worth, a cluster; the more of the start is
+/// qcow2's, the further they get.
+pub(super) fn random_bytes() -> impl Strategy<Value = Vec<u8>> {
+    let starts = vec![
+        b"".to_vec(),
+        b"QFI".to_vec(),
+        b"QFI\xfb".to_vec(),
+        b"QFI\xfb\0\0\0\x02".to_vec(),
+        b"QFI\xfb\0\0\0\x03".to_vec(),
+        [b"QFI\xfb\0\0\0\x03".as_slice(), &[0; 12], b"\0\0\0\x09"].concat(),
+        // Everything is as it should be up to the features.
+        Sample::new().cluster_bits(9).bytes()[..72].to_vec(),
+        Sample::new().cluster_bits(9).bytes()[..104].to_vec(),
+        Sample::new().cluster_bits(9).version(2).bytes()[..72].to_vec(),
+    ];
+    let byte = prop_oneof![3 => Just(0_u8), 1 => any::<u8>()];
+    let lengths = prop_oneof![0_usize..120, 400_usize..600, Just(4096)];
+    let tail = lengths.prop_flat_map(move |length| prop::collection::vec(byte.clone(), length));
+    (prop::sample::select(starts), tail).prop_map(|(start, tail)| [start, tail].concat())
+}
