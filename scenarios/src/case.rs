@@ -1,5 +1,6 @@
 //! A case: one question to a subject, with everything needed to ask and judge it.
 
+use qconform_generators::recipe::{Bytes, Content};
 use serde::{Deserialize, Serialize};
 
 use crate::expect::Expectation;
@@ -12,6 +13,9 @@ pub use step::{CommitAsk, Step, StepAsk};
 
 /// The pair of SELinux categories of a case's second domain.
 pub const SECOND_CATEGORY_PAIR: (u32, u32) = (55, 201);
+
+/// Where a case finds a block device of the host, if there is one. It can be looked at only.
+pub const BLOCK_DEVICE: &str = "/dev/block-device";
 
 /// One choice of every axis of a scenario, fully typed.
 #[derive(Debug, Clone)]
@@ -169,11 +173,37 @@ impl Case {
             needs.extend(["selinux-xattr", "no-selinux-kernel", "security-xattr"]);
         }
         needs.extend(self.filesystem.capability());
+        if self.mentions_block_device() {
+            needs.push("device-nodes");
+        }
         needs
+    }
+
+    /// Whether the domain or a header names [`BLOCK_DEVICE`].
+    fn mentions_block_device(&self) -> bool {
+        let named = |name: &Option<Bytes>| {
+            let name = name.as_ref().map(Bytes::to_bytes);
+            name.is_some_and(|name| name == BLOCK_DEVICE.as_bytes())
+        };
+        let mut contents = self.files.values().map(|file| &file.content);
+        let in_header = contents.any(|content| match content {
+            Content::Qcow2(image) => named(&image.data_file) || named(&image.backing),
+            _ => false,
+        });
+        in_header || self.ask.xml().is_some_and(|xml| xml.contains(BLOCK_DEVICE))
     }
 }
 
 impl Ask {
+    /// The domain that the question is about.
+    fn xml(&self) -> Option<&str> {
+        match self {
+            Ask::Header(_) | Ask::Read { .. } => None,
+            Ask::Access(ask) | Ask::Blockdev(ask) => Some(&ask.xml),
+            Ask::Label(ask) => Some(&ask.xml),
+        }
+    }
+
     /// The level of the question.
     #[must_use]
     pub fn level(&self) -> Level {

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use qconform_generators::recipe::{Bytes, Content, Directory, Fifo, HardLink, Qcow2, Raw, Symlink};
+use qconform_generators::recipe::{
+    Bytes, Content, Directory, Fifo, HardLink, Qcow2, Raw, Socket, Symlink,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::error::Fault;
@@ -100,6 +102,7 @@ pub(crate) struct FileSpec {
     symlink: Option<Symlink>,
     directory: Option<Directory>,
     fifo: Option<Fifo>,
+    socket: Option<Socket>,
     hard_link: Option<HardLink>,
     owner: Option<String>,
     mode: Option<String>,
@@ -118,13 +121,14 @@ impl FileSpec {
             self.symlink.clone().map(Content::Symlink),
             self.directory.clone().map(Content::Directory),
             self.fifo.clone().map(Content::Fifo),
+            self.socket.clone().map(Content::Socket),
             self.hard_link.clone().map(Content::HardLink),
         ];
         let mut given = contents.into_iter().flatten();
         match (given.next(), given.next()) {
             (Some(content), None) => Ok(content),
             (None, _) => Err(
-                "say what the file holds: qcow2, raw, symlink, directory, fifo or \
+                "say what the file holds: qcow2, raw, symlink, directory, fifo, socket or \
                  hard-link"
                     .to_owned(),
             ),

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use toml::{Table, Value};
 
 use crate::axis::{self, Axes, Choices};
-use crate::case::{Ask, Case, DomainAsk, ImageAsk, LabelAsk, LabelConfig, Step};
+use crate::case::{Ask, BLOCK_DEVICE, Case, DomainAsk, ImageAsk, LabelAsk, LabelConfig, Step};
 use crate::domain::DomainSpec;
 use crate::error::{DataError, Fault};
 use crate::expect::{self, Expectation, Outcome, READ_LENGTH};
@@ -342,11 +342,11 @@ fn offsets(expected: &Expectation) -> Vec<u64> {
     offsets
 }
 
-/// Names in expectations must be files of the fixture.
+/// Names in expectations must be files of the fixture, or the host's block device.
 fn check_names(files: &CaseFiles, ask: &Ask, expected: &Expectation) -> Result<(), Fault> {
     let names: Vec<&str> = files.keys().map(String::as_str).collect();
     let unknown = |name: &str| {
-        let known = names.contains(&name);
+        let known = names.contains(&name) || name == BLOCK_DEVICE;
         (!known).then(|| Fault::at(["accept"], format!("the fixture has no file `{name}`")))
     };
     let accepted: Vec<&str> = match (expected, ask) {

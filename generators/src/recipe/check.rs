@@ -32,7 +32,10 @@ impl Recipe {
                 Content::Raw(raw) => check_raw(file, raw)?,
                 Content::Symlink(link) => check_symlink(file, link)?,
                 Content::HardLink(link) => self.check_hard_link(file, link)?,
-                Content::Directory(_) | Content::Fifo(_) | Content::Given(_) => {}
+                Content::Directory(_)
+                | Content::Fifo(_)
+                | Content::Socket(_)
+                | Content::Given(_) => {}
             }
         }
         Ok(())

@@ -61,6 +61,8 @@ pub enum Content {
     Directory(Directory),
     /// A FIFO, which hangs whoever opens it without care.
     Fifo(Fifo),
+    /// A socket that nobody listens on.
+    Socket(Socket),
     /// A further name of another file of the recipe.
     HardLink(HardLink),
     /// A file that is there already and stays as it is.
@@ -111,6 +113,11 @@ pub struct Directory {}
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Fifo {}
+
+/// A socket.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Socket {}
 
 /// A hard link.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -10,7 +10,7 @@ use qconform_generators::fixture::{self, FixtureError, Written};
 use qconform_generators::manifest::Manifest;
 use qconform_generators::marker::Marker;
 use qconform_generators::recipe::{
-    Content, Directory, Fifo, Qcow2, Raw, Recipe, RecipeError, Symlink,
+    Content, Directory, Fifo, Qcow2, Raw, Recipe, RecipeError, Socket, Symlink,
 };
 use rstest::rstest;
 
@@ -41,6 +41,7 @@ fn every_kind() -> Recipe {
         ),
         ("empty", Content::Directory(Directory {})),
         ("fifo", Content::Fifo(Fifo {})),
+        ("socket", Content::Socket(Socket {})),
         ("link", Content::Symlink(link)),
         ("sub/disk.raw", Content::Raw(Raw::default())),
     ])
@@ -66,6 +67,7 @@ fn every_kind_of_file_is_written_and_listed() {
         ("empty", 0),
         ("fifo", 0),
         ("link", 0),
+        ("socket", 0),
         ("sub/disk.raw", 32_768),
     ];
     let sizes = sizes.map(|(name, size)| Written {
@@ -75,11 +77,13 @@ fn every_kind_of_file_is_written_and_listed() {
     assert_eq!(written, sizes);
     assert_eq!(
         names(folder.path()),
-        ["disk.qcow2", "empty", "fifo", "link", "sub"]
+        ["disk.qcow2", "empty", "fifo", "link", "socket", "sub"]
     );
     assert_eq!(at("disk.qcow2").metadata().unwrap().len(), 6 * 4096);
     assert!(at("empty").symlink_metadata().unwrap().is_dir());
     assert!(at("fifo").symlink_metadata().unwrap().file_type().is_fifo());
+    let socket = at("socket").symlink_metadata().unwrap();
+    assert!(socket.file_type().is_socket());
     assert_eq!(at("link").read_link().unwrap(), at("sub/disk.raw"));
 }
 

@@ -84,6 +84,7 @@ fn kind(content: &Content) -> &'static str {
         Content::Symlink(_) => "symlink",
         Content::Directory(_) => "directory",
         Content::Fifo(_) => "fifo",
+        Content::Socket(_) => "socket",
         Content::HardLink(_) => "hard-link",
         Content::Given(_) => "given",
     }

@@ -3,9 +3,10 @@
 use std::fs;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, symlink};
 use std::path::{Component, Path, PathBuf};
 
+use qconform_scenarios::case::BLOCK_DEVICE;
 use rustix::fs::CWD;
 use rustix::mount::{
     MountFlags, MountPropagationFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags, mount,
@@ -63,6 +64,8 @@ impl Lent {
         for path in DEVICES.map(Path::new) {
             items.push(tree(path, path, Restriction::Device)?);
         }
+        // Cases with block devices are skipped where there is none.
+        items.extend(block_device());
         items.push(own_program()?);
         let mut visible = visible.to_vec();
         visible.sort();
@@ -128,6 +131,17 @@ fn system_item(path: &Path) -> Result<Option<Item>, SandboxError> {
         }
         Ok(_) => tree(path, path, Restriction::Folder).map(Some),
     }
+}
+
+/// A block device of the host under a name of its own. Without device access in its mount it can
+/// be looked at, but not opened.
+fn block_device() -> Option<Item> {
+    let nodes = fs::read_dir("/dev").ok()?.flatten();
+    let is_block = |path: &PathBuf| {
+        fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_block_device())
+    };
+    let node = nodes.map(|node| node.path()).filter(is_block).min()?;
+    tree(&node, Path::new(BLOCK_DEVICE), Restriction::Folder).ok()
 }
 
 fn own_program() -> Result<Item, SandboxError> {

@@ -184,8 +184,15 @@ fn list_can_be_narrowed_by_level_and_requirement() {
         "--requirement",
         "access.declared-*",
     ];
-    assert_eq!(
-        qconform(dir.path(), &args).stdout,
-        "access/declared-other\n"
+    let both = qconform(dir.path(), &args).stdout;
+    let level = qconform(dir.path(), &args[..3]).stdout;
+    assert!(both.lines().any(|id| id == "access/declared-other"));
+    assert!(
+        both.lines()
+            .all(|id| level.lines().any(|other| other == id))
     );
+    // A case of the level that cites no such requirement, and one of another level that does.
+    for other in ["access/transient", "blockdev/declared-other"] {
+        assert!(!both.lines().any(|id| id.starts_with(other)), "{both}");
+    }
 }
