@@ -1,8 +1,5 @@
 //! Domain XML as it goes out: the runtime and the persistent form.
 
-use std::path::PathBuf;
-use std::process::{Command, Stdio};
-
 use proptest::prelude::*;
 use qconform::reference::chain::policy::Follow;
 use qconform::reference::chain::{Chain, resolve};
@@ -11,11 +8,10 @@ use qconform::reference::label::{Config, PlanRow, plan};
 use rstest::rstest;
 
 use crate::lab::{Lab, backing_store, disk, disk_with, store};
-use crate::needs;
 use crate::sample::Sample;
 
 /// A whole domain, as libvirt's grammar wants it; `$D` is the lab's folder.
-fn domain(lab: &Lab, disks: &str) -> String {
+pub(crate) fn domain(lab: &Lab, disks: &str) -> String {
     let folder = lab.path("");
     format!(
         "<domain type='qemu' id='7'><name>guest</name>\
@@ -26,7 +22,7 @@ fn domain(lab: &Lab, disks: &str) -> String {
     .replace("$D/", folder.to_str().unwrap())
 }
 
-fn completed(xml: &str) -> (Document, Chain) {
+pub(crate) fn completed(xml: &str) -> (Document, Chain) {
     let mut document = Document::parse(xml.as_bytes()).unwrap();
     let chain = resolve(&document.domain().unwrap(), &Follow).unwrap();
     document.add_detected(&chain).unwrap();
@@ -34,7 +30,7 @@ fn completed(xml: &str) -> (Document, Chain) {
 }
 
 /// A lab with chains of every shape, and the disks that use them.
-fn shapes(lab: &Lab) -> Vec<(&'static str, String)> {
+pub(crate) fn shapes(lab: &Lab) -> Vec<(&'static str, String)> {
     let over = |base: &str| Sample::new().backing(base).backing_format("qcow2");
     lab.pair()
         .two_layers()
@@ -170,60 +166,6 @@ fn a_name_that_xml_cannot_hold_is_refused(#[case] name: &str) {
     let chain = resolve(&document.domain().unwrap(), &Follow).unwrap();
     let error = document.add_detected(&chain).unwrap_err();
     assert_eq!(error.fault.as_str(), "unwritable-name");
-}
-
-/// Where libvirt's grammars are; `.ci/schemas` puts them into the build folder.
-fn schemas() -> Result<PathBuf, String> {
-    let built = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/libvirt-schemas");
-    let knows = |folder: &PathBuf| {
-        let grammar = std::fs::read_to_string(folder.join("domaincommon.rng"));
-        grammar.is_ok_and(|text| text.contains("dataStore"))
-    };
-    [built, "/usr/share/libvirt/schemas"]
-        .map(PathBuf::from)
-        .into_iter()
-        .find(knows)
-        .ok_or_else(|| "libvirt's schemas (10.10.0 or newer) are missing: .ci/schemas".to_owned())
-}
-
-#[test]
-fn libvirts_grammar_accepts_both_forms() {
-    let xmllint = which::which("xmllint").map_err(|_| "xmllint is missing: libxml2-utils".into());
-    let found = schemas().and_then(|schemas| xmllint.map(|xmllint| (schemas, xmllint)));
-    let (schemas, xmllint) = match found {
-        Ok(found) => found,
-        Err(reason) => {
-            let reason = needs::or_skip("libvirt-schemas", Some(reason));
-            return println!("skipped: {}", reason.unwrap_or_default());
-        }
-    };
-    let lab = Lab::new();
-    let valid = |xml: &str| {
-        std::fs::write(lab.path("domain.xml"), xml).unwrap();
-        let output = Command::new(&xmllint)
-            .args(["--noout", "--nonet", "--relaxng"])
-            .arg(schemas.join("domain.rng"))
-            .arg(lab.path("domain.xml"))
-            .stdin(Stdio::null())
-            .output()
-            .unwrap();
-        (
-            output.status.success(),
-            String::from_utf8_lossy(&output.stderr).into_owned(),
-        )
-    };
-    for (shape, disk) in shapes(&lab) {
-        let (document, _) = completed(&domain(&lab, &disk));
-        for form in [Form::Runtime, Form::Persistent] {
-            let xml = document.write(form);
-            let (accepted, message) = valid(&xml);
-            assert!(accepted, "{shape}, {form:?}: {message}\n{xml}");
-        }
-    }
-    // The grammar would notice: a store's format is not optional.
-    let broken =
-        domain(&lab, &disk_with("disk.qcow2", &store("x"), "")).replace("<format type='raw'/>", "");
-    assert!(!valid(&broken).0);
 }
 
 proptest! {

@@ -22,3 +22,4 @@ mod qemu;
 mod read;
 mod reading;
 mod sample;
+mod schema;
