@@ -20,3 +20,4 @@ pub mod read;
 pub mod redact;
 pub mod report;
 pub mod violation;
+mod window;

@@ -1,10 +1,10 @@
 //! A disk's layers, each with what its nodes need to know.
 
 use super::error::BlockdevError;
-use super::network;
 use super::protocol::Protocol;
+use super::{declared, network};
 use crate::reference::chain::{Access, ChainFile, DiskFiles, RemoteFile, Role};
-use crate::reference::domain::{self, DeclaredBacking, Disk, Remote, Secret};
+use crate::reference::domain::{Disk, Remote, Secret};
 use crate::reference::format::Format;
 use crate::reference::{layout, redact};
 
@@ -91,7 +91,7 @@ struct Part {
 /// The layers of a disk, top first.
 pub(super) fn of_disk(disk: &Disk, files: &DiskFiles<'_>) -> Result<Vec<Layer>, BlockdevError> {
     if let Some(option) = disk.options.undescribed {
-        return Err(unsupported_option(disk, option));
+        return Err(declared::unsupported_option(disk, option));
     }
     let local = files.files.iter().map(|file| local_part(file));
     let remote = files.remote.iter().map(|file| remote_part(file));
@@ -114,7 +114,7 @@ pub(super) fn of_disk(disk: &Disk, files: &DiskFiles<'_>) -> Result<Vec<Layer>, 
             }
             Ok(Layer {
                 image: kind,
-                secret: encryption(disk, &image)?,
+                secret: declared::secret(disk, image.depth, image.crypt_method)?,
                 endpoint: image.endpoint,
                 access: image.access,
                 data_file: data_file.map(|part| DataFile {
@@ -192,19 +192,22 @@ fn kind(disk: &Disk, image: &Part) -> Result<Image, BlockdevError> {
         let end = End::NoOption;
         Ok(Image::Formatted { driver, end })
     };
-    let encrypted = declared(disk, image.depth).is_some_and(|image| image.encryption.is_some());
+    let encrypted = declared::is_encrypted(disk, image.depth);
     match image.format.as_str() {
         "raw" if encrypted => plain("luks"),
         "raw" | "iso" => Ok(Image::Raw),
         "qcow2" => {
-            let unread = image.is_remote && !is_terminated(disk, image.depth);
+            let unread = image.is_remote && !declared::is_terminated(disk, image.depth);
             let end = if unread { End::Unknown } else { End::Null };
             Ok(Image::Formatted {
                 driver: "qcow2",
                 end,
             })
         }
-        _ if encrypted => Err(unsupported_option(disk, "encryption of that image format")),
+        _ if encrypted => Err(declared::unsupported_option(
+            disk,
+            "encryption of that image format",
+        )),
         "bochs" => plain("bochs"),
         "cloop" => plain("cloop"),
         "dmg" => plain("dmg"),
@@ -216,44 +219,4 @@ fn kind(disk: &Disk, image: &Part) -> Result<Image, BlockdevError> {
             format: other,
         }),
     }
-}
-
-/// What the XML says about the image at this depth, if it says anything.
-fn declared(disk: &Disk, depth: u32) -> Option<&domain::Image> {
-    let mut image = &disk.image;
-    for _ in 0..depth {
-        let DeclaredBacking::Image(below) = &image.backing else {
-            return None;
-        };
-        image = below;
-    }
-    Some(image)
-}
-
-/// Whether the XML says that the chain ends at this layer.
-fn is_terminated(disk: &Disk, depth: u32) -> bool {
-    declared(disk, depth).is_some_and(|image| image.backing == DeclaredBacking::Terminated)
-}
-
-/// The secret of an encrypted image.
-fn encryption(disk: &Disk, image: &Part) -> Result<Option<Secret>, BlockdevError> {
-    let declared = declared(disk, image.depth).and_then(|image| image.encryption.as_ref());
-    if image.crypt_method == layout::CRYPT_AES {
-        // libvirt refuses it, and QEMU's emulators do.
-        return Err(unsupported_option(disk, "aes encryption"));
-    }
-    if image.crypt_method == layout::CRYPT_NONE && declared.is_none() {
-        return Ok(None);
-    }
-    let secret = declared.and_then(|encryption| encryption.secret.clone());
-    let missing = || BlockdevError::MissingSecret {
-        disk: disk.target.clone(),
-        depth: image.depth,
-    };
-    secret.ok_or_else(missing).map(Some)
-}
-
-fn unsupported_option(disk: &Disk, option: &'static str) -> BlockdevError {
-    let disk = disk.target.clone();
-    BlockdevError::UnsupportedOption { disk, option }
 }

@@ -6,6 +6,7 @@
 //! header either. What opens an encrypted image, or proves to a server who asks, is named: secret
 //! objects under libvirt's names, whose values the caller has.
 
+mod declared;
 pub mod error;
 mod layers;
 mod network;

@@ -3,6 +3,7 @@
 //! A chain is found from the domain's XML and from the headers of its images. Each image's
 //! header is read for its data file, in declared layers as well as in detected ones.
 
+mod below;
 mod data_file;
 pub mod error;
 pub mod identity;

@@ -8,8 +8,8 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use super::error::{DomainError, DomainFault};
-use super::tree::{self, Element, Node};
-use super::{Domain, build, write};
+use super::tree::{Element, Node};
+use super::{Domain, build, parse, write};
 use crate::reference::chain::{Chain, ChainFile, DiskFiles, Origin, Role};
 use crate::reference::redact;
 
@@ -35,7 +35,7 @@ impl Document {
     ///
     /// [`DomainError`] for a document that can't be read.
     pub fn parse(xml: &[u8]) -> Result<Self, DomainError> {
-        let root = tree::parse(xml)?;
+        let root = parse::document(xml)?;
         Ok(Self { root })
     }
 

@@ -11,6 +11,7 @@ pub mod error;
 mod fault;
 mod network;
 pub mod options;
+mod parse;
 mod seclabel;
 mod source;
 mod tree;
@@ -20,6 +21,7 @@ use std::path::PathBuf;
 
 pub use document::{Document, Form};
 pub use error::{DomainError, DomainFault};
+pub use network::{Auth, NbdServer, NetworkDisk, Remote, Server};
 pub use options::DriverOptions;
 
 use super::format::Format;
@@ -167,86 +169,6 @@ pub enum Location {
     Remote(Remote),
 }
 
-/// A source that is no file of this host.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Remote {
-    /// An export of an NBD server.
-    Nbd {
-        /// Where the server listens.
-        server: NbdServer,
-        /// The export's name; absent for the default one.
-        export: Option<String>,
-    },
-    /// A disk of another protocol.
-    Network(Box<NetworkDisk>),
-    /// Anything else, by its protocol or kind of source, such as `volume`.
-    Other(String),
-}
-
-/// A network disk that the XML says no more about than stands here.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NetworkDisk {
-    /// Its protocol, such as `https`.
-    pub protocol: String,
-    /// Its name: a path, a target and unit, a pool and image.
-    pub name: String,
-    /// What stands behind the question mark of a URL.
-    pub query: Option<String>,
-    /// Where it is, first choice first.
-    pub servers: Vec<Server>,
-    /// Who asks for it.
-    pub auth: Option<Auth>,
-    /// The snapshot that is meant.
-    pub snapshot: Option<String>,
-    /// A configuration file of the protocol's own library.
-    pub config: Option<String>,
-}
-
-/// An `<auth>`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Auth {
-    /// The user's name at the server.
-    pub user: String,
-    /// The user's password or key.
-    pub secret: Secret,
-}
-
-/// A server by TCP.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Server {
-    /// Name or address.
-    pub host: String,
-    /// The port; absent for the protocol's own.
-    pub port: Option<String>,
-}
-
-impl std::fmt::Display for Remote {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Nbd { .. } => out.write_str("nbd"),
-            Self::Network(disk) => out.write_str(&disk.protocol),
-            Self::Other(kind) => out.write_str(kind),
-        }
-    }
-}
-
-/// Where an NBD server listens.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum NbdServer {
-    /// At a host and port.
-    Inet {
-        /// Name or address.
-        host: String,
-        /// The port; libvirt's default is 10809.
-        port: String,
-    },
-    /// At a socket of this host.
-    Unix {
-        /// The socket's path.
-        path: String,
-    },
-}
-
 impl Domain {
     /// Reads domain XML.
     ///
@@ -255,7 +177,7 @@ impl Domain {
     /// [`DomainError`] for a document that is malformed, larger than 4 MiB, nested deeper than
     /// 512 elements, or that has a document type, and for disks that libvirt refuses.
     pub fn parse(xml: &[u8]) -> Result<Self, DomainError> {
-        build::domain(&tree::parse(xml)?)
+        build::domain(&parse::document(xml)?)
     }
 
     /// What stands for this domain in records: its UUID, or its name.

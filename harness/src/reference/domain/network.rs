@@ -4,8 +4,88 @@
 //! element besides, such as credentials in cookies or a certificate, is known by its protocol
 //! only: leaving the element out would describe another disk.
 
+use super::Secret;
 use super::tree::Element;
-use super::{Auth, NbdServer, NetworkDisk, Remote, Secret, Server};
+
+/// A source that is no file of this host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Remote {
+    /// An export of an NBD server.
+    Nbd {
+        /// Where the server listens.
+        server: NbdServer,
+        /// The export's name; absent for the default one.
+        export: Option<String>,
+    },
+    /// A disk of another protocol.
+    Network(Box<NetworkDisk>),
+    /// Anything else, by its protocol or kind of source, such as `volume`.
+    Other(String),
+}
+
+/// A network disk that the XML says no more about than stands here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NetworkDisk {
+    /// Its protocol, such as `https`.
+    pub protocol: String,
+    /// Its name: a path, a target and unit, a pool and image.
+    pub name: String,
+    /// What stands behind the question mark of a URL.
+    pub query: Option<String>,
+    /// Where it is, first choice first.
+    pub servers: Vec<Server>,
+    /// Who asks for it.
+    pub auth: Option<Auth>,
+    /// The snapshot that is meant.
+    pub snapshot: Option<String>,
+    /// A configuration file of the protocol's own library.
+    pub config: Option<String>,
+}
+
+/// An `<auth>`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Auth {
+    /// The user's name at the server.
+    pub user: String,
+    /// The user's password or key.
+    pub secret: Secret,
+}
+
+/// A server by TCP.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Server {
+    /// Name or address.
+    pub host: String,
+    /// The port; absent for the protocol's own.
+    pub port: Option<String>,
+}
+
+impl std::fmt::Display for Remote {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Nbd { .. } => out.write_str("nbd"),
+            Self::Network(disk) => out.write_str(&disk.protocol),
+            Self::Other(kind) => out.write_str(kind),
+        }
+    }
+}
+
+/// Where an NBD server listens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NbdServer {
+    /// At a host and port.
+    Inet {
+        /// Name or address.
+        host: String,
+        /// The port; libvirt's default is 10809.
+        port: String,
+    },
+    /// At a socket of this host.
+    Unix {
+        /// The socket's path.
+        path: String,
+    },
+}
 
 /// What may stand in a source without making it another one.
 const UNDERSTOOD: [&str; 7] = [

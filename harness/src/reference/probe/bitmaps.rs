@@ -25,7 +25,7 @@ use super::error::RejectClass as Class;
 use super::extensions::BitmapsArea;
 use super::header::Fields;
 use super::{LISTED_MAX, ProbeError, Reader, tables};
-use crate::reference::bytes::{Name, ReadAt, be_u16, be_u32, be_u64};
+use crate::reference::bytes::{Name, be_u16, be_u32, be_u64};
 use crate::reference::layout;
 
 /// The most entries of all tables together. With the smallest clusters that is 8 GiB of bits,
@@ -46,12 +46,12 @@ pub struct Bitmap {
 }
 
 /// The fixed part of a directory entry, within its limits.
-struct Entry {
-    start: u64,
-    table_offset: u64,
-    table_size: u64,
+pub(super) struct Entry {
+    pub(super) start: u64,
+    pub(super) table_offset: u64,
+    pub(super) table_size: u64,
     flags: u32,
-    granularity_bits: u8,
+    pub(super) granularity_bits: u8,
     name_length: u64,
 }
 
@@ -212,42 +212,6 @@ impl Entry {
         Err(ProbeError::new(Class::BadBitmap, self.start, message))
     }
 
-    /// Looks at every entry of the table, a part of it at a time.
-    fn check_table(&self, source: &dyn ReadAt, fields: &Fields) -> Result<(), ProbeError> {
-        let refuse = |class, at, message: &str| Err(ProbeError::new(class, at, message));
-        let length = self.table_size * layout::TABLE_ENTRY;
-        let end = self.table_offset.checked_add(length);
-        let Some(end) = end.filter(|end| *end <= layout::MAX_FILE_LENGTH) else {
-            let message = "bitmap table is past the last offset";
-            return refuse(Class::BadBitmapTable, self.table_offset, message);
-        };
-        let mut part = [0_u8; 4096];
-        let mut offset = self.table_offset;
-        while offset < end {
-            let part = &mut part[..(end - offset).min(4096) as usize];
-            let read = source.read_at(offset, part)?;
-            part[read..].fill(0);
-            for (at, entry) in (offset..).step_by(8).zip(part.chunks_exact(8)) {
-                if !is_table_entry(be_u64(entry, 0), fields.cluster_size()) {
-                    let message = "entry of a bitmap table is malformed";
-                    return refuse(Class::BadBitmapTable, at, message);
-                }
-            }
-            offset += part.len() as u64;
-        }
-        if self.table_size != self.clusters(fields) {
-            let message = "bitmap table hasn't an entry for each cluster of bits";
-            return refuse(Class::BadBitmapLength, self.start + 8, message);
-        }
-        Ok(())
-    }
-
-    /// How many clusters the bits take, which are stored in whole numbers of 64 bits.
-    fn clusters(&self, fields: &Fields) -> u64 {
-        let bits = tables::virtual_size(fields).div_ceil(1 << self.granularity_bits);
-        (bits.div_ceil(64) * 8).div_ceil(fields.cluster_size())
-    }
-
     fn bitmap(&self, name: Name) -> Bitmap {
         Bitmap {
             name,
@@ -255,14 +219,5 @@ impl Entry {
             in_use: self.in_use(),
             auto: self.flags & layout::BITMAP_AUTO != 0,
         }
-    }
-}
-
-fn is_table_entry(entry: u64, cluster_size: u64) -> bool {
-    let offset = entry & layout::BITMAP_OFFSET;
-    let rest = entry & !layout::BITMAP_OFFSET;
-    match offset {
-        0 => rest & !layout::BITMAP_ONES == 0,
-        _ => rest == 0 && offset.is_multiple_of(cluster_size),
     }
 }

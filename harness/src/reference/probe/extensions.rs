@@ -25,9 +25,10 @@
 
 use super::error::RejectClass as Class;
 use super::header::Fields;
-use super::{Depth, ProbeError, Reader, luks};
-use crate::reference::bytes::{Name, Window};
+use super::{Depth, ProbeError, Reader, luks, payload};
+use crate::reference::bytes::Name;
 use crate::reference::layout;
+use crate::reference::window::Window;
 
 /// One extension as it stands in the area.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,7 +93,7 @@ impl Extension {
         self.offset + 8
     }
 
-    fn refused(&self, class: Class, message: impl Into<String>) -> ProbeError {
+    pub(super) fn refused(&self, class: Class, message: impl Into<String>) -> ProbeError {
         ProbeError::new(class, self.offset, message)
     }
 }
@@ -168,20 +169,20 @@ impl Extensions {
     ) -> Result<(), ProbeError> {
         match extension.kind {
             layout::EXT_BACKING_FORMAT => {
-                self.backing_format = Some(backing_format(reader, &extension)?);
+                self.backing_format = Some(payload::backing_format(reader, &extension)?);
             }
             layout::EXT_DATA_FILE => {
                 let name = reader.name(extension.data(), u64::from(extension.length))?;
                 self.data_file = Some((name, extension.data()));
             }
             layout::EXT_CRYPTO => {
-                let area = crypto(reader, fields, &extension)?;
+                let area = payload::crypto(reader, fields, &extension)?;
                 if reader.depth == Depth::Open {
                     luks::check(reader.source, area)?;
                 }
                 self.luks = Some(area);
             }
-            layout::EXT_BITMAPS => self.bitmaps = bitmaps(reader, fields, &extension)?,
+            layout::EXT_BITMAPS => self.bitmaps = payload::bitmaps(reader, fields, &extension)?,
             _ => {}
         }
         self.all.push(extension);
@@ -202,82 +203,4 @@ impl Extensions {
         }
         self.seen |= bit;
     }
-}
-
-fn backing_format(reader: &mut Reader<'_>, extension: &Extension) -> Result<Name, ProbeError> {
-    let length = u64::from(extension.length);
-    if length > layout::MAX_BACKING_FORMAT {
-        let message = format!("backing format name of {length} bytes");
-        return Err(extension.refused(Class::BackingFormatTooLong, message));
-    }
-    Ok(reader.name(extension.data(), length)?)
-}
-
-fn crypto(
-    reader: &mut Reader<'_>,
-    fields: &Fields,
-    extension: &Extension,
-) -> Result<LuksArea, ProbeError> {
-    if fields.crypt_method != layout::CRYPT_LUKS {
-        let message = "encryption extension without luks encryption";
-        return Err(extension.refused(Class::UnexpectedCryptoExtension, message));
-    }
-    if u64::from(extension.length) != layout::CRYPTO_PAYLOAD {
-        let message = format!("encryption extension of {} bytes", extension.length);
-        return Err(extension.refused(Class::BadCryptoExtension, message));
-    }
-    let offset = reader.window.u64(extension.data())?;
-    let length = reader.window.u64(extension.data() + 8)?;
-    if !offset.is_multiple_of(fields.cluster_size()) {
-        let message = format!("luks header at byte {offset} is not aligned");
-        return Err(extension.refused(Class::BadCryptoOffset, message));
-    }
-    Ok(LuksArea { offset, length })
-}
-
-fn bitmaps(
-    reader: &mut Reader<'_>,
-    fields: &Fields,
-    extension: &Extension,
-) -> Result<Option<BitmapsArea>, ProbeError> {
-    let refuse = |class, message: String| Err(extension.refused(class, message));
-    if u64::from(extension.length) != layout::BITMAPS_PAYLOAD {
-        let message = format!("bitmaps extension of {} bytes", extension.length);
-        return refuse(Class::BadBitmapsExtension, message);
-    }
-    if fields.autoclear & layout::BITMAPS == 0 {
-        reader.violation(
-            "header.bitmaps-extension-without-bit",
-            "bitmaps extension without its autoclear bit",
-            extension.offset,
-        );
-        return Ok(None);
-    }
-    let count = reader.window.u32(extension.data())?;
-    let reserved = reader.window.u32(extension.data() + 4)?;
-    let size = reader.window.u64(extension.data() + 8)?;
-    let offset = reader.window.u64(extension.data() + 16)?;
-    if reserved != 0 {
-        let message = format!("bitmaps extension's reserved field is {reserved:#x}");
-        return refuse(Class::BitmapsReserved, message);
-    }
-    if count > layout::MAX_BITMAPS {
-        return refuse(Class::TooManyBitmaps, format!("{count} bitmaps"));
-    }
-    if count == 0 {
-        return refuse(Class::NoBitmaps, "no bitmaps".to_owned());
-    }
-    if !offset.is_multiple_of(fields.cluster_size()) {
-        let message = format!("bitmap directory at byte {offset} is not aligned");
-        return refuse(Class::BadBitmapDirectoryOffset, message);
-    }
-    if size > layout::MAX_BITMAP_DIRECTORY {
-        let message = format!("bitmap directory of {size} bytes");
-        return refuse(Class::BitmapDirectoryTooLarge, message);
-    }
-    Ok(Some(BitmapsArea {
-        count,
-        offset,
-        size,
-    }))
 }

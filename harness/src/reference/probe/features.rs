@@ -7,10 +7,12 @@
 use std::io;
 
 use super::ProbeError;
+use super::error::RejectClass as Class;
 use super::extensions::{Extension, Walk};
 use super::header::Fields;
-use crate::reference::bytes::{Name, Window};
+use crate::reference::bytes::Name;
 use crate::reference::layout;
+use crate::reference::window::Window;
 
 const INCOMPATIBLE: [(u64, &str); 5] = [
     (layout::DIRTY, "dirty"),
@@ -36,8 +38,40 @@ pub struct FeatureName {
     pub name: Name,
 }
 
+/// Refuses features that nobody knows, and those that the rest of the header contradicts.
+pub(super) fn check(window: &mut Window<'_>, fields: &Fields) -> Result<(), ProbeError> {
+    let unknown = unknown_incompatible(fields.incompatible);
+    if unknown != 0 {
+        let names = describe_unknown(window, fields, unknown)?;
+        let message = format!("unknown incompatible features: {names}");
+        return Err(ProbeError::new(
+            Class::UnknownFeature,
+            layout::INCOMPATIBLE,
+            message,
+        ));
+    }
+    let subcluster = fields.cluster_size() / layout::SUBCLUSTERS;
+    if fields.extended_l2() && subcluster < layout::MIN_SUBCLUSTER_SIZE {
+        let message = format!("subclusters of {subcluster} bytes");
+        return Err(ProbeError::new(
+            Class::BadSubclusterSize,
+            layout::CLUSTER_BITS,
+            message,
+        ));
+    }
+    if fields.refcount_order > layout::MAX_REFCOUNT_ORDER {
+        let message = format!("refcounts of 2^{} bits", fields.refcount_order);
+        return Err(ProbeError::new(
+            Class::BadRefcountWidth,
+            layout::REFCOUNT_ORDER,
+            message,
+        ));
+    }
+    Ok(())
+}
+
 /// The incompatible bits that nobody knows; an image with one must not be opened.
-pub(super) fn unknown_incompatible(bits: u64) -> u64 {
+fn unknown_incompatible(bits: u64) -> u64 {
     INCOMPATIBLE.iter().fold(bits, |rest, (bit, _)| rest & !bit)
 }
 
@@ -96,7 +130,7 @@ pub(super) fn table(
 }
 
 /// Unknown incompatible bits in words: the image's own names where it has some.
-pub(super) fn describe_unknown(
+fn describe_unknown(
     window: &mut Window<'_>,
     fields: &Fields,
     bits: u64,

@@ -23,8 +23,9 @@
 
 use super::error::RejectClass as Class;
 use super::{ProbeError, features, tables};
-use crate::reference::bytes::{Window, be_u32, be_u64};
+use crate::reference::bytes::{be_u32, be_u64};
 use crate::reference::layout;
+use crate::reference::window::Window;
 
 /// How much of the header has fields, in bytes, the compression type being the last.
 const LENGTH: usize = 105;
@@ -132,7 +133,7 @@ pub(super) fn read(window: &mut Window<'_>) -> Result<Fields, ProbeError> {
     let mut fields = read_fields(&start, version);
     check_geometry(&fields)?;
     fields.compression = compression(&start, &fields)?;
-    check_features(window, &fields)?;
+    features::check(window, &fields)?;
     tables::check(&fields)?;
     Ok(fields)
 }
@@ -234,35 +235,4 @@ fn compression(start: &[u8; LENGTH], fields: &Fields) -> Result<Compression, Pro
         ),
     };
     Err(ProbeError::new(class, layout::COMPRESSION_TYPE, message))
-}
-
-fn check_features(window: &mut Window<'_>, fields: &Fields) -> Result<(), ProbeError> {
-    let unknown = features::unknown_incompatible(fields.incompatible);
-    if unknown != 0 {
-        let names = features::describe_unknown(window, fields, unknown)?;
-        let message = format!("unknown incompatible features: {names}");
-        return Err(ProbeError::new(
-            Class::UnknownFeature,
-            layout::INCOMPATIBLE,
-            message,
-        ));
-    }
-    let subcluster = fields.cluster_size() / layout::SUBCLUSTERS;
-    if fields.extended_l2() && subcluster < layout::MIN_SUBCLUSTER_SIZE {
-        let message = format!("subclusters of {subcluster} bytes");
-        return Err(ProbeError::new(
-            Class::BadSubclusterSize,
-            layout::CLUSTER_BITS,
-            message,
-        ));
-    }
-    if fields.refcount_order > layout::MAX_REFCOUNT_ORDER {
-        let message = format!("refcounts of 2^{} bits", fields.refcount_order);
-        return Err(ProbeError::new(
-            Class::BadRefcountWidth,
-            layout::REFCOUNT_ORDER,
-            message,
-        ));
-    }
-    Ok(())
 }

@@ -12,13 +12,16 @@
 //! accepts and rejects exactly as `qemu-img info -f qcow2` does, for the first reason that
 //! QEMU finds. Neither allocates memory because a length in an image says so.
 
+mod bitmap_table;
 pub mod bitmaps;
 pub mod error;
 pub mod extensions;
+mod facts;
 pub mod features;
 pub mod header;
 pub mod luks;
 mod oddities;
+mod payload;
 pub mod recognise;
 pub mod snapshots;
 pub mod tables;
@@ -26,79 +29,21 @@ pub mod tables;
 use std::io;
 
 pub use error::{ProbeError, RejectClass};
+pub use facts::{Backing, DataFile, Header, Opened};
 
-use super::bytes::{Name, ReadAt, Window};
+use super::bytes::{Name, ReadAt};
 use super::format::Format;
 use super::layout;
 use super::violation::Violation;
+use super::window::Window;
 use bitmaps::Bitmap;
-use extensions::{BitmapsArea, Extension, Extensions, LuksArea};
+use extensions::Extensions;
 use features::FeatureName;
 use header::Fields;
 use snapshots::Snapshot;
 
 /// How many snapshots and bitmaps are listed; all of them are checked and counted.
 pub const LISTED_MAX: usize = 256;
-
-/// The facts in an image's header.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Header {
-    /// The format that was declared or recognised.
-    pub format: Format,
-    /// The virtual size in bytes, rounded down to 512 for qcow2 and up for a raw file, as QEMU
-    /// does; absent for a format that isn't read.
-    pub virtual_size: Option<u64>,
-    /// The fixed part of a qcow2 header; absent for every other format.
-    pub fields: Option<Fields>,
-    /// The backing image that the header names.
-    pub backing: Option<Backing>,
-    /// Present exactly when the image uses an external data file: version 3 and incompatible
-    /// bit 2.
-    pub data_file: Option<DataFile>,
-    /// A data file's name in an image that doesn't use one.
-    pub unused_data_file_name: Option<Name>,
-    /// Where the LUKS header is.
-    pub luks: Option<LuksArea>,
-    /// Where the persistent bitmaps are, if there are any that count.
-    pub bitmaps: Option<BitmapsArea>,
-    /// Every extension, known or not, in the order of the header.
-    pub extensions: Vec<Extension>,
-    /// What the specification forbids and QEMU accepts.
-    pub violations: Vec<Violation>,
-}
-
-/// A backing image as a header names it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Backing {
-    /// Its name, never empty.
-    pub name: Name,
-    /// Its format up to the first NUL, made valid UTF-8, if the header says so.
-    pub format: Option<String>,
-    /// The same as it stands in the image.
-    pub format_name: Option<Name>,
-}
-
-/// An external data file as a header describes it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DataFile {
-    /// Its name, absent where no extension gives one, and possibly empty.
-    pub name: Option<Name>,
-    /// Whether it promises to hold exactly what the guest sees.
-    pub raw: bool,
-}
-
-/// An image as far as opening it reads it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Opened {
-    /// The header.
-    pub header: Header,
-    /// The feature name table.
-    pub feature_names: Vec<FeatureName>,
-    /// The first [`LISTED_MAX`] internal snapshots.
-    pub snapshots: Vec<Snapshot>,
-    /// The first [`LISTED_MAX`] persistent bitmaps.
-    pub bitmaps: Vec<Bitmap>,
-}
 
 /// How much of an image is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -243,46 +188,5 @@ impl Reader<'_> {
         let mut raw = vec![0; length.min(u64::from(u16::MAX)) as usize];
         self.source.read_at(offset, &mut raw)?;
         Ok(Name { raw })
-    }
-}
-
-impl Header {
-    fn without_facts(format: Format) -> Self {
-        Self {
-            format,
-            virtual_size: None,
-            fields: None,
-            backing: None,
-            data_file: None,
-            unused_data_file_name: None,
-            luks: None,
-            bitmaps: None,
-            extensions: Vec::new(),
-            violations: Vec::new(),
-        }
-    }
-
-    fn fill(&mut self, fields: Fields, extensions: Extensions, backing: Option<Name>) {
-        let name = extensions.data_file.map(|(name, _)| name);
-        if fields.uses_data_file() {
-            let raw = fields.autoclear & layout::DATA_FILE_RAW != 0;
-            self.data_file = Some(DataFile { name, raw });
-        } else {
-            self.unused_data_file_name = name;
-        }
-        let format_name = extensions.backing_format;
-        let text = |name: &Name| Some(name.text()).filter(|text| !text.is_empty());
-        self.backing = backing
-            .filter(|name| !name.bytes().is_empty())
-            .map(|name| Backing {
-                name,
-                format: format_name.as_ref().and_then(text),
-                format_name,
-            });
-        self.virtual_size = Some(tables::virtual_size(&fields));
-        self.luks = extensions.luks;
-        self.bitmaps = extensions.bitmaps;
-        self.extensions = extensions.all;
-        self.fields = Some(fields);
     }
 }

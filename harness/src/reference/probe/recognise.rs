@@ -25,9 +25,10 @@
 
 use std::io;
 
-use crate::reference::bytes::{ReadAt, Window};
+use crate::reference::bytes::ReadAt;
 use crate::reference::format::Format;
 use crate::reference::layout;
+use crate::reference::window::Window;
 
 /// How much QEMU looks at to recognise a format, in bytes.
 const LOOKED_AT: u64 = 512;
