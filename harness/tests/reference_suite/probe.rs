@@ -109,6 +109,8 @@ fn a_header_that_qemu_refuses_has_a_class_and_an_offset(
     Sample::new().data_file("a").extension(DATA, b"b"), &["header.duplicate-extension"])]
 #[case::nul(Sample::new().data_file("a\0b"), &["header.nul-in-name"])]
 #[case::empty(Sample::new().data_file(""), &["header.empty-name"])]
+#[case::nul_in_format(Sample::new().backing("b").backing_format("raw\0"), &["header.nul-in-name"])]
+#[case::empty_format(Sample::new().backing("b").backing_format(""), &["header.empty-name"])]
 #[case::bitmaps_without_bit(
     Sample::new().extension(BITMAPS, &[0; 24]), &["header.bitmaps-extension-without-bit"])]
 #[case::bit_without_bitmaps(Sample::new().autoclear(1), &["header.bitmaps-bit-without-extension"])]

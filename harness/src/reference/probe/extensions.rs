@@ -68,7 +68,8 @@ pub(super) struct Extensions {
     pub(super) all: Vec<Extension>,
     /// Where the end marker ends, if there is one.
     pub(super) end: Option<u64>,
-    pub(super) backing_format: Option<Name>,
+    /// The backing format's name and where it stands.
+    pub(super) backing_format: Option<(Name, u64)>,
     /// The data file's name and where it stands.
     pub(super) data_file: Option<(Name, u64)>,
     pub(super) luks: Option<LuksArea>,
@@ -169,7 +170,8 @@ impl Extensions {
     ) -> Result<(), ProbeError> {
         match extension.kind {
             layout::EXT_BACKING_FORMAT => {
-                self.backing_format = Some(payload::backing_format(reader, &extension)?);
+                let name = payload::backing_format(reader, &extension)?;
+                self.backing_format = Some((name, extension.data()));
             }
             layout::EXT_DATA_FILE => {
                 let name = reader.name(extension.data(), u64::from(extension.length))?;

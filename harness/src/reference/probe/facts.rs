@@ -95,7 +95,7 @@ impl Header {
         } else {
             self.unused_data_file_name = name;
         }
-        let format_name = extensions.backing_format;
+        let format_name = extensions.backing_format.map(|(name, _)| name);
         let text = |name: &Name| Some(name.text()).filter(|text| !text.is_empty());
         self.backing = backing
             .filter(|name| !name.bytes().is_empty())

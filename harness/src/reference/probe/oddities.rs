@@ -36,6 +36,9 @@ pub(super) fn note(
     if let Some(name) = backing {
         note_name(reader, name, fields.backing_offset, "backing name");
     }
+    if let Some((name, offset)) = &extensions.backing_format {
+        note_name(reader, name, *offset, "backing format");
+    }
     let names_backing = backing.is_some_and(|name| !name.bytes().is_empty());
     note_data_file(reader, fields, extensions, names_backing);
     note_bitmaps(reader, fields, extensions);
