@@ -17,8 +17,10 @@ fuzz_target!(|bytes: &[u8]| {
     assert_eq!(again.write(Form::Persistent), persistent);
     let runtime = document.write(Form::Runtime);
     let again = Document::parse(runtime.as_bytes()).expect("what was written reads back");
-    // Only what carries a secret may read differently.
-    if runtime == again.write(Form::Runtime) && !runtime.contains("***") {
+    // Only what carries a secret may read differently: it is hidden or left out.
+    let text = String::from_utf8_lossy(bytes);
+    let left_out = ["cookies", "passwd"].iter().any(|name| text.contains(name));
+    if !left_out && !runtime.contains("***") {
         let same = again.domain().map_err(|error| error.fault);
         assert_eq!(same, document.domain().map_err(|error| error.fault));
     }
