@@ -18,7 +18,7 @@ use qconform::reference::format::Format;
 use qconform::reference::inspection::Inspection;
 use qconform_generators::defect::catalogue;
 use qconform_generators::recipe::{Content, Qcow2, Recipe};
-use qconform_generators::{fixture, strategies};
+use qconform_generators::{corpus, fixture, strategies};
 use tempfile::TempDir;
 
 use crate::qemu::qemu_img;
@@ -152,6 +152,22 @@ fn every_defect_is_judged_as_qemu_judges_it() {
             assert!(bench.write(&image), "{choice} can't be written");
             bench.compare(&choice);
         }
+    }
+    bench.finish(50);
+}
+
+#[test]
+fn every_image_of_the_corpus_is_judged_as_qemu_judges_it() {
+    let Some(mut bench) = Bench::of(corpus::IMAGE) else {
+        return;
+    };
+    for entry in corpus::entries() {
+        assert!(
+            bench.write_all(&entry.recipe),
+            "{} can't be written",
+            entry.id
+        );
+        bench.compare(&entry.id);
     }
     bench.finish(50);
 }
