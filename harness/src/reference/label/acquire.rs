@@ -9,9 +9,8 @@ use super::running::{Running, RunningFile};
 use super::store::{Found, Place, Records, Stored};
 use super::system::System;
 use super::target::Target;
+use super::uses::{Group, Key, groups, groups_of_running, needs};
 use crate::reference::violation::FileViolation;
-
-type Key = (u64, u64);
 
 /// What a domain may have to do with its files already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,13 +23,6 @@ pub(super) enum Occasion {
     Change,
     /// It runs, and nobody knows how far its last change came.
     Recovery,
-}
-
-/// Every use of one file; all of them need the same.
-struct Group<'a> {
-    file: &'a RunningFile,
-    count: u32,
-    restore: bool,
 }
 
 /// Brings the files of `after` into the state that the domain needs.
@@ -82,45 +74,6 @@ pub(super) fn acquire(
     after.violations = violations;
     remember_found(&mut after.files, before, found);
     Ok(())
-}
-
-/// What all uses of a file have to agree on.
-fn needs(file: &RunningFile) -> impl PartialEq + '_ {
-    (file.owner, &file.label, file.writable)
-}
-
-/// The uses by file, in the order of the first use of each.
-fn groups(files: &[RunningFile]) -> Result<Vec<Group<'_>>, ApplyError> {
-    let mut groups: Vec<Group<'_>> = Vec::new();
-    let mut places = HashMap::new();
-    for file in files {
-        let place = *places.entry(file.key()).or_insert(groups.len());
-        let Some(group) = groups.get_mut(place) else {
-            groups.push(Group {
-                file,
-                count: 1,
-                restore: file.restore,
-            });
-            continue;
-        };
-        if needs(group.file) != needs(file) {
-            let message = format!(
-                "the domain would use this file in two ways, once as {}",
-                group.file.path.display()
-            );
-            return Err(ApplyError::new(ApplyClass::InUse, &file.path, message));
-        }
-        group.count += 1;
-        group.restore |= file.restore;
-    }
-    Ok(groups)
-}
-
-/// The uses of a running domain, which agreed when it got them.
-fn groups_of_running(files: &[RunningFile]) -> HashMap<Key, Group<'_>> {
-    let groups = groups(files).unwrap_or_default();
-    let keyed = groups.into_iter().map(|group| (group.file.key(), group));
-    keyed.collect()
 }
 
 /// Opens each file once, in an order that two relabellers share, so that none waits for the

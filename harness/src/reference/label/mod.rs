@@ -21,6 +21,7 @@ pub mod selinux;
 mod store;
 pub mod system;
 pub mod target;
+mod uses;
 
 pub use config::{Config, Namespace, Owner};
 pub use driver::{Driver, DriverError};
