@@ -155,7 +155,9 @@ fn replay(calls: &[Call], links: &mut Vec<OwnedFd>) {
                 black_box(Kernel.stat(file(number)).is_ok());
             }
             Call::Chown(number, owner) => {
-                Kernel.chown(file(number), *owner).expect("the owner changes");
+                Kernel
+                    .chown(file(number), *owner)
+                    .expect("the owner changes");
             }
             Call::Xattr(number, name, length) => {
                 let value = &mut value[..*length];
@@ -183,7 +185,7 @@ fn planned(folder: &Path, config: &Config) -> Plan {
         ..Qcow2::default()
     };
     let files = [
-        ("disk.qcow2".to_owned(), Content::Qcow2(image)),
+        ("disk.qcow2".to_owned(), image.into()),
         ("disk.raw".to_owned(), Content::Raw(Raw::default())),
     ];
     let recipe = Recipe {
@@ -229,7 +231,11 @@ fn label(criterion: &mut Criterion) {
     };
     let plan = planned(folder.path(), &config);
     let recorder = Recorder::default();
-    cycle(&Relabeller::default().with_system(&recorder), &plan, &config);
+    cycle(
+        &Relabeller::default().with_system(&recorder),
+        &plan,
+        &config,
+    );
     let calls = recorder.calls.into_inner();
     println!("label cycle: {} system calls, without closing", calls.len());
     let mut group = criterion.benchmark_group("label");
