@@ -58,8 +58,12 @@ impl Sample {
         self.incompatible(4).extension(0x4441_5441, name.as_bytes())
     }
 
-    pub(crate) fn backing(mut self, name: &str) -> Self {
-        self.backing = Some(name.as_bytes().to_vec());
+    pub(crate) fn backing(self, name: &str) -> Self {
+        self.backing_bytes(name.as_bytes())
+    }
+
+    pub(crate) fn backing_bytes(mut self, name: &[u8]) -> Self {
+        self.backing = Some(name.to_vec());
         self
     }
 

@@ -32,7 +32,26 @@ pub(super) enum Because {
     Rule(&'static str),
 }
 
-pub(super) const ALL: [Difference; 6] = [
+/// Bytes that QEMU keeps of a snapshot's id and of its name.
+const ID_KEPT: usize = 127;
+const NAME_KEPT: usize = 255;
+
+pub(super) const ALL: [Difference; 8] = [
+    // Before any other difference touches the names.
+    Difference {
+        fact: "snapshots",
+        what: "qemu-img prints 127 bytes of a snapshot's id and 255 of its name",
+        because: Because::Rule("docs/format.md, 1. Bytes"),
+        align: |image, ours, _| {
+            let listed = image.snapshots.iter().flat_map(|all| &all.listed);
+            let shown = ours["snapshots"].as_array_mut().into_iter().flatten();
+            for (shown, snapshot) in shown.zip(listed) {
+                shown["id"] = json!(kept(snapshot.id.as_bytes(), ID_KEPT));
+                shown["name"] = json!(kept(&from_hex(&snapshot.name.name_hex), NAME_KEPT));
+            }
+        },
+        example: || snapshots(&[long_name(NAME_KEPT + 1)]),
+    },
     Difference {
         fact: "data-file",
         what: "qemu-img prints the data-file name of an image that uses none",
@@ -73,18 +92,19 @@ pub(super) const ALL: [Difference; 6] = [
         what: "qemu-img prints passwords that stand in names",
         because: Because::Rule("docs/design.md, Credentials"),
         align: |_, _, theirs| {
-            let hide = |name: &mut Value| {
-                let raw = name.as_str().map(|name| name.as_bytes().to_vec());
-                *name = json!(raw.map(|raw| Name { raw }.text()));
-            };
-            hide(&mut theirs["backing"]);
-            hide(&mut theirs["data-file"]);
-            for list in ["snapshots", "bitmaps"] {
-                let listed = theirs[list].as_array_mut().into_iter().flatten();
-                listed.for_each(|entry| hide(&mut entry["name"]));
-            }
+            each_name(theirs, |name| kept(name.as_bytes(), usize::MAX));
         },
         example: || Sample::new().backing("nbd://u:password@h/x"),
+    },
+    Difference {
+        fact: "backing",
+        what: "qemu-img counts bytes that aren't UTF-8 otherwise, and takes noncharacters for such",
+        because: Because::Rule("docs/format.md, 1. Bytes"),
+        align: |_, ours, theirs| {
+            each_name(ours, one_replacement);
+            each_name(theirs, one_replacement);
+        },
+        example: || Sample::new().backing_bytes(b"./\xf5\x80\x80\x80"),
     },
     Difference {
         fact: "snapshots",
@@ -122,6 +142,57 @@ pub(super) fn aligned(image: &Inspection, info: &Value) -> (Value, Value) {
         (difference.align)(image, &mut ours, &mut theirs);
     }
     (ours, theirs)
+}
+
+/// Changes every text that comes out of the image.
+fn each_name(facts: &mut Value, change: fn(&str) -> String) {
+    let change = |name: &mut Value| {
+        if let Some(text) = name.as_str() {
+            *name = json!(change(text));
+        }
+    };
+    for name in ["backing", "data-file"] {
+        change(&mut facts[name]);
+    }
+    for list in ["snapshots", "bitmaps"] {
+        let listed = facts[list].as_array_mut().into_iter().flatten();
+        listed.for_each(|entry| change(&mut entry["name"]));
+    }
+}
+
+/// The first bytes of a name as the kit shows them.
+fn kept(name: &[u8], bytes: usize) -> String {
+    let raw = name[..name.len().min(bytes)].to_vec();
+    Name { raw }.text()
+}
+
+/// One replacement character for each run of what either side may not print as it stands.
+fn one_replacement(name: &str) -> String {
+    let noncharacter =
+        |c: char| matches!(c, '\u{fdd0}'..='\u{fdef}') || c as u32 & 0xfffe == 0xfffe;
+    let mut shown: Vec<char> = name.chars().collect();
+    for c in &mut shown {
+        if noncharacter(*c) {
+            *c = char::REPLACEMENT_CHARACTER;
+        }
+    }
+    shown.dedup_by(|a, b| *a == char::REPLACEMENT_CHARACTER && a == b);
+    shown.into_iter().collect()
+}
+
+fn from_hex(hex: &str) -> Vec<u8> {
+    let digits = |at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap();
+    (0..hex.len()).step_by(2).map(digits).collect()
+}
+
+/// An entry of the snapshot table whose name has that many bytes.
+fn long_name(length: usize) -> Vec<u8> {
+    let mut entry = entry(24, 0);
+    entry[14..16].copy_from_slice(&u16::try_from(length).unwrap().to_be_bytes());
+    entry.truncate(40 + 24 + 1);
+    entry.resize(40 + 24 + 1 + length, b'n');
+    entry.resize(entry.len().next_multiple_of(8), 0);
+    entry
 }
 
 /// An entry of the snapshot table.
