@@ -11,11 +11,11 @@ use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use criterion::{Criterion, criterion_group, criterion_main};
 use qconform::reference::chain::policy::Follow;
 use qconform::reference::chain::resolve;
 use qconform::reference::domain::Domain;
 use qconform::reference::label::{Config, Kernel, Owner, Plan, Relabeller, System, plan};
+use qconform_bench::{Piece, side_by_side};
 use qconform_generators::fixture;
 use qconform_generators::recipe::{Content, Qcow2, Raw, Recipe};
 use rustix::fs::{OFlags, Stat, XattrFlags};
@@ -138,7 +138,6 @@ impl System for Recorder {
 
 /// Makes the same calls, on what they open themselves; everything is closed at the end.
 fn replay(calls: &[Call], links: &mut Vec<OwnedFd>) {
-    links.clear();
     let mut value = [0; 512];
     for call in calls {
         let file = |number: &usize| links[*number].as_fd();
@@ -177,6 +176,7 @@ fn replay(calls: &[Call], links: &mut Vec<OwnedFd>) {
             }
         }
     }
+    links.clear();
 }
 
 fn planned(folder: &Path, config: &Config) -> Plan {
@@ -219,7 +219,7 @@ fn cycle(relabeller: &Relabeller<'_>, plan: &Plan, config: &Config) {
     assert!(stopped.errors.is_empty(), "{stopped:?}");
 }
 
-fn label(criterion: &mut Criterion) {
+fn main() {
     if !rustix::process::geteuid().is_root() {
         println!("label cycle skipped: needs root");
         return;
@@ -237,17 +237,17 @@ fn label(criterion: &mut Criterion) {
         &config,
     );
     let calls = recorder.calls.into_inner();
-    println!("label cycle: {} system calls, without closing", calls.len());
-    let mut group = criterion.benchmark_group("label");
-    group.bench_function("bare system calls of a cycle", |bencher| {
-        let mut files = Vec::new();
-        bencher.iter(|| replay(&calls, &mut files));
-    });
-    group.bench_function("start and stop, two files", |bencher| {
-        bencher.iter(|| cycle(&Relabeller::default(), &plan, &config));
-    });
-    group.finish();
+    let mut files = Vec::new();
+    let pieces: Vec<Piece<'_>> = vec![
+        (
+            "bare system calls of a cycle",
+            Box::new(|| replay(&calls, &mut files)),
+        ),
+        (
+            "start and stop, two files",
+            Box::new(|| cycle(&Relabeller::default(), &plan, &config)),
+        ),
+    ];
+    let title = format!("label cycle: {} system calls, and closing", calls.len());
+    side_by_side(&title, pieces);
 }
-
-criterion_group!(benches, label);
-criterion_main!(benches);

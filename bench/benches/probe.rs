@@ -10,10 +10,10 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use criterion::{Criterion, criterion_group, criterion_main};
 use qconform::reference::format::Format;
 use qconform::reference::inspection::probe_path;
 use qconform::reference::probe::{inspect, probe};
+use qconform_bench::{Piece, side_by_side};
 use qconform_generators::fixture;
 use qconform_generators::recipe::{Content, FeatureNames, Qcow2, Recipe};
 
@@ -105,30 +105,24 @@ fn write(folder: &Path, image: Qcow2) -> PathBuf {
     folder.join("disk.qcow2")
 }
 
-fn probes(criterion: &mut Criterion) {
+fn main() {
     for (name, image) in images() {
-        let folder = tempfile::tempdir().expect("a temporary folder");
+        let folder = tempfile::tempdir_in("/dev/shm").expect("a folder on tmpfs");
         let path = write(folder.path(), image);
-        let mut group = criterion.benchmark_group(format!("probe/{name}"));
-        for (what, open) in OPENS {
-            if open(&path) {
-                group.bench_function(what, |bencher| bencher.iter(|| open(black_box(&path))));
-            }
-        }
         let bytes = std::fs::read(&path).expect("the image reads");
-        group.bench_function("probe of bytes in memory", |bencher| {
-            bencher.iter(|| probe(black_box(&bytes.as_slice()), None).is_ok());
-        });
-        group.finish();
+        let takers = OPENS.into_iter().filter(|(_, open)| open(&path));
+        let mut pieces: Vec<Piece<'_>> = Vec::new();
+        for (what, open) in takers {
+            let path = &path;
+            let open = move || {
+                black_box(open(black_box(path)));
+            };
+            pieces.push((what, Box::new(open)));
+        }
+        let in_memory = || {
+            black_box(probe(black_box(&bytes.as_slice()), None).is_ok());
+        };
+        pieces.push(("probe of bytes in memory", Box::new(in_memory)));
+        side_by_side(&format!("probe: {name}"), pieces);
     }
 }
-
-criterion_group! {
-    name = benches;
-    config = Criterion::default()
-        .sample_size(50)
-        .warm_up_time(std::time::Duration::from_millis(300))
-        .measurement_time(std::time::Duration::from_secs(1));
-    targets = probes
-}
-criterion_main!(benches);

@@ -1,6 +1,6 @@
 //! Labels files for a domain: all of them, or none.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use super::driver::{Driver, DriverError};
 use super::error::{ApplyClass, ApplyError};
@@ -55,22 +55,22 @@ pub(super) fn acquire(
         occasion,
         remember: after.remember,
         records: Records::of(after, system),
-        seen: HashMap::new(),
         done: Vec::new(),
         violations: Vec::new(),
     };
-    for (group, driver, target) in uses(&groups, drivers, &targets) {
-        session.check(group, driver, target)?;
+    let wishes = wishes(&groups, drivers, &targets);
+    let mut seen = Vec::with_capacity(wishes.len());
+    for wish in &wishes {
+        seen.push(session.check(wish)?);
     }
-    let mut found = Vec::new();
-    for (group, driver, target) in uses(&groups, drivers, &targets) {
-        match session.label(group, driver, target) {
-            Ok(held) => found.push((group.file.key(), driver, held)),
+    let mut found = Vec::with_capacity(wishes.len());
+    for (wish, seen) in wishes.iter().zip(seen) {
+        match session.label(wish, seen) {
+            Ok(held) => found.push((wish.target.key(), wish.driver, held)),
             Err(error) => return Err(session.undo(error)),
         }
     }
     let violations = session.violations;
-    drop(targets);
     after.violations = violations;
     remember_found(&mut after.files, before, found);
     Ok(())
@@ -81,33 +81,54 @@ pub(super) fn acquire(
 fn open_all<'s>(
     system: &'s dyn System,
     groups: &[&Group<'_>],
-) -> Result<BTreeMap<Key, Target<'s>>, ApplyError> {
-    let mut targets = BTreeMap::new();
-    let sorted: BTreeMap<_, _> = groups.iter().map(|it| (it.file.key(), it.file)).collect();
-    for (key, file) in sorted {
+) -> Result<Vec<Target<'s>>, ApplyError> {
+    let mut files: Vec<_> = groups.iter().map(|group| group.file).collect();
+    files.sort_by_key(|file| file.key());
+    let mut targets = Vec::with_capacity(files.len());
+    for file in files {
         let target = Target::open(system, file)?;
         if !target.lock() {
             let message = "another relabeller holds this file";
             return Err(ApplyError::new(ApplyClass::Busy, &file.path, message));
         }
-        targets.insert(key, target);
+        targets.push(target);
     }
     Ok(targets)
 }
 
+/// A file that a driver is about to label.
+struct Wish<'a, 'd, 's> {
+    group: &'a Group<'a>,
+    driver: &'d dyn Driver,
+    target: &'a Target<'s>,
+    /// The state that it is to have.
+    state: String,
+}
+
 /// Every file with every driver that touches it.
-fn uses<'a, 'd: 'a, 's>(
-    groups: &'a [&'a Group<'a>],
-    drivers: &'d [&'d dyn Driver],
-    targets: &'a BTreeMap<Key, Target<'s>>,
-) -> impl Iterator<Item = (&'a Group<'a>, &'d dyn Driver, &'a Target<'s>)> {
-    groups.iter().flat_map(move |group| {
-        let target = targets.get(&group.file.key());
-        let wanted = drivers
-            .iter()
-            .filter(|driver| driver.wanted(group.file).is_some());
-        wanted.filter_map(move |driver| Some((*group, *driver, target?)))
-    })
+fn wishes<'a, 'd, 's>(
+    groups: &[&'a Group<'a>],
+    drivers: &[&'d dyn Driver],
+    targets: &'a [Target<'s>],
+) -> Vec<Wish<'a, 'd, 's>> {
+    let mut wishes = Vec::with_capacity(groups.len() * drivers.len());
+    for group in groups {
+        let key = group.file.key();
+        let Ok(place) = targets.binary_search_by_key(&key, Target::key) else {
+            continue;
+        };
+        for driver in drivers {
+            if let Some(state) = driver.wanted(group.file) {
+                wishes.push(Wish {
+                    group,
+                    driver: *driver,
+                    target: &targets[place],
+                    state,
+                });
+            }
+        }
+    }
+    wishes
 }
 
 /// Notes in each use what was found before the domain had the file, and which driver let go.
@@ -163,40 +184,34 @@ struct Session<'a, 's> {
     occasion: Occasion,
     remember: bool,
     records: Records<'a>,
-    /// What the check saw, until the change takes it.
-    seen: HashMap<(Key, &'static str), Seen>,
     done: Vec<Done<'a, 's>>,
     violations: Vec<FileViolation>,
 }
 
 impl<'a, 's> Session<'a, 's> {
-    /// A record with those uses only that can still be true.
-    fn live(&self, mut record: Record) -> Record {
+    /// Leaves those uses only that can still be true.
+    fn forget_dead(&self, record: &mut Record) {
         record.forget_stale(&self.user);
         if self.occasion == Occasion::Start {
             record.forget_domain(&self.user.domain);
         }
-        record
     }
 
-    /// Refuses, before anything changes, a file that can't get what the domain needs.
-    fn check(
-        &mut self,
-        group: &Group<'_>,
-        driver: &dyn Driver,
-        target: &Target<'_>,
-    ) -> Result<(), ApplyError> {
-        let wanted = driver.wanted(group.file);
-        let checked = driver.check(target, wanted.as_deref());
+    /// Looks at a file, and refuses one that can't get what the domain needs: before anything
+    /// changes.
+    fn check(&self, wish: &Wish<'_, '_, '_>) -> Result<Seen, ApplyError> {
+        let (driver, target) = (wish.driver, wish.target);
+        let wanted = Some(wish.state.as_str());
+        let checked = driver.check(target, wanted);
         checked.map_err(|error| refused(target, &error))?;
         let state = current(driver, target)?;
         let mut record = self.records.load(target, driver.name())?;
         if let Some(found) = &mut record {
-            found.record = self.live(found.record.clone());
+            self.forget_dead(&mut found.record);
         }
         let found = record.as_ref();
         let in_use = found.is_some_and(|found| found.record.has_others(&self.user));
-        if in_use && !driver.same(state.as_deref(), wanted.as_deref()) {
+        if in_use && !driver.same(state.as_deref(), wanted) {
             let message = format!(
                 "file is in use with {} {:?}",
                 driver.name(),
@@ -204,23 +219,14 @@ impl<'a, 's> Session<'a, 's> {
             );
             return Err(ApplyError::new(ApplyClass::InUse, target.path(), message));
         }
-        let key = (group.file.key(), driver.name());
-        self.seen.insert(key, Seen { state, record });
-        Ok(())
+        Ok(Seen { state, record })
     }
 
     /// Records a file's state, then changes it.
-    fn label(
-        &mut self,
-        group: &Group<'_>,
-        driver: &'a dyn Driver,
-        target: &'a Target<'s>,
-    ) -> Result<Held, ApplyError> {
-        let Some(seen) = self.seen.remove(&(group.file.key(), driver.name())) else {
-            return Ok(Held::Not);
-        };
+    fn label(&mut self, wish: &Wish<'a, 'a, 's>, seen: Seen) -> Result<Held, ApplyError> {
+        let (group, driver, target) = (wish.group, wish.driver, wish.target);
         let stored = match self.remember {
-            true => self.store(group, driver, target, &seen)?,
+            true => self.store(wish, &seen)?,
             false => Stored::Nowhere,
         };
         let Seen { state, record } = seen;
@@ -238,11 +244,11 @@ impl<'a, 's> Session<'a, 's> {
                 Stored::Nowhere | Stored::ReadOnly => None,
             },
         });
-        let wanted = driver.wanted(group.file);
-        if driver.same(state.as_deref(), wanted.as_deref()) {
+        let wanted = Some(wish.state.as_str());
+        if driver.same(state.as_deref(), wanted) {
             return Ok(Held::As(state));
         }
-        match driver.set(target, wanted.as_deref()) {
+        match driver.set(target, wanted) {
             Ok(()) => Ok(Held::As(state)),
             Err(DriverError::Unsupported) => {
                 let message = format!("file system has no {} labels", driver.name());
@@ -258,13 +264,8 @@ impl<'a, 's> Session<'a, 's> {
     }
 
     /// Writes the record with this domain's uses in it.
-    fn store(
-        &mut self,
-        group: &Group<'_>,
-        driver: &dyn Driver,
-        target: &Target<'_>,
-        seen: &Seen,
-    ) -> Result<Stored, ApplyError> {
+    fn store(&mut self, wish: &Wish<'_, '_, '_>, seen: &Seen) -> Result<Stored, ApplyError> {
+        let (group, driver, target) = (wish.group, wish.driver, wish.target);
         let found = seen.record.as_ref();
         let mut record = match found {
             Some(found) => found.record.clone(),

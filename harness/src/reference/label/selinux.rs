@@ -89,7 +89,9 @@ impl Driver for Selinux {
     }
 
     fn same(&self, left: Option<&str>, right: Option<&str>) -> bool {
-        let trim = |text: Option<&str>| text.map(|text| text.trim_end_matches('\0').to_owned());
+        fn trim(text: Option<&str>) -> Option<&str> {
+            text.map(|text| text.trim_end_matches('\0'))
+        }
         trim(left) == trim(right)
     }
 }

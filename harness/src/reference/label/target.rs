@@ -118,19 +118,15 @@ impl<'s> Target<'s> {
     ///
     /// What the kernel says.
     pub fn xattr(&self, name: &str) -> Result<Option<Vec<u8>>, Errno> {
-        match self.xattr_of(name, USUAL_XATTR) {
-            Err(Errno::RANGE) => self.xattr_of(name, MAX_XATTR),
+        match self.xattr_in(name, &mut [0; USUAL_XATTR]) {
+            Err(Errno::RANGE) => self.xattr_in(name, &mut vec![0; MAX_XATTR]),
             result => result,
         }
     }
 
-    fn xattr_of(&self, name: &str, longest: usize) -> Result<Option<Vec<u8>>, Errno> {
-        let mut value = vec![0; longest];
-        match self.system.xattr(self.descriptor(), name, &mut value) {
-            Ok(length) => {
-                value.truncate(length);
-                Ok(Some(value))
-            }
+    fn xattr_in(&self, name: &str, buffer: &mut [u8]) -> Result<Option<Vec<u8>>, Errno> {
+        match self.system.xattr(self.descriptor(), name, buffer) {
+            Ok(length) => Ok(Some(buffer[..length.min(buffer.len())].to_vec())),
             Err(Errno::NODATA | Errno::OPNOTSUPP) => Ok(None),
             Err(error) => Err(error),
         }
