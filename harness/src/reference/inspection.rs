@@ -169,7 +169,7 @@ impl Inspection {
                 .bitmaps
                 .map(|area| BitmapsFacts::new(area, &opened.bitmaps)),
             feature_names: Some(opened.feature_names.iter().map(Into::into).collect()),
-            extensions: Some(header.extensions.iter().map(Into::into).collect()),
+            extensions: Some(opened.extensions.iter().map(Into::into).collect()),
             violations: header.violations,
             ..self
         }

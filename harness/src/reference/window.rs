@@ -5,24 +5,28 @@ use std::io;
 use super::bytes::ReadAt;
 
 /// How much of an image is read first; nearly every header fits.
-const FIRST_READ: usize = 1024;
+pub(crate) const FIRST_READ: usize = 1024;
 
 /// The beginning of an image, read as far as somebody asked and never past a cap.
 ///
 /// Bytes past the end of the file are zeros, as QEMU reads them.
 pub(crate) struct Window<'a> {
     source: &'a (dyn ReadAt + 'a),
-    /// What was read first, which needs no memory from the heap.
-    first: [u8; FIRST_READ],
+    /// What was read first, on the caller's stack: it is a good part of a header's cost to move.
+    first: &'a [u8; FIRST_READ],
     /// Everything from the first byte on, once somebody asked for more.
     more: Vec<u8>,
     cap: usize,
 }
 
 impl<'a> Window<'a> {
-    /// Reads the first bytes of `source`; nothing past `cap` will ever be read.
-    pub(crate) fn new(source: &'a dyn ReadAt, cap: usize) -> io::Result<Self> {
-        let mut first = [0; FIRST_READ];
+    /// Reads the first bytes of `source` into `first`, which holds zeros; nothing past `cap`
+    /// will ever be read.
+    pub(crate) fn new(
+        source: &'a dyn ReadAt,
+        cap: usize,
+        first: &'a mut [u8; FIRST_READ],
+    ) -> io::Result<Self> {
         source.read_at(0, &mut first[..cap.min(FIRST_READ)])?;
         Ok(Self {
             source,
@@ -91,7 +95,8 @@ mod tests {
     #[test]
     fn a_window_reads_zeros_past_the_end_and_nothing_past_its_cap() {
         let bytes: &[u8] = &[1, 2, 3];
-        let mut window = Window::new(&bytes, 8).unwrap();
+        let mut first = [0; FIRST_READ];
+        let mut window = Window::new(&bytes, 8, &mut first).unwrap();
         assert_eq!(window.slice(1, 4).unwrap(), &[2, 3, 0, 0]);
         assert_eq!(window.slice(6, 3).unwrap(), &[] as &[u8]);
         assert_eq!(window.slice(u64::MAX, 2).unwrap(), &[] as &[u8]);
@@ -102,7 +107,8 @@ mod tests {
     fn a_window_grows_and_keeps_what_it_has() {
         let bytes: Vec<u8> = (0..20_000_u32).map(|n| (n / 100) as u8).collect();
         let bytes = bytes.as_slice();
-        let mut window = Window::new(&bytes, 30_000).unwrap();
+        let mut first = [0; FIRST_READ];
+        let mut window = Window::new(&bytes, 30_000, &mut first).unwrap();
         for (offset, length) in [
             (4000, 200),
             (0, 8),

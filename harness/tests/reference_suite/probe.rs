@@ -175,7 +175,7 @@ fn a_name_after_an_extension_of_odd_length_is_found() {
     assert_eq!(header.data_file.unwrap().name.unwrap().bytes(), b"disk.raw");
     let backing = header.backing.unwrap();
     assert_eq!(backing.name.bytes(), b"base");
-    assert_eq!(backing.format.as_deref(), Some("raw"));
+    assert_eq!(backing.format().as_deref(), Some("raw"));
 }
 
 #[test]

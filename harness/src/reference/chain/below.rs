@@ -54,8 +54,8 @@ impl Walk<'_, '_> {
             }
         };
         // QEMU, too, prefers the header's extension.
-        let format = backing.format.as_deref().or(own_format.as_deref());
-        let format = format.map(|name| self.backing_format(image, name));
+        let format = backing.format().or(own_format);
+        let format = format.map(|name| self.backing_format(image, &name));
         Ok(Layer {
             role: Role::Backing,
             place,

@@ -129,7 +129,7 @@ impl From<&Backing> for BackingFacts {
     fn from(backing: &Backing) -> Self {
         Self {
             name: NameFacts::from(&backing.name),
-            format: backing.format.clone(),
+            format: backing.format(),
             format_hex: backing.format_name.as_ref().map(Name::hex),
         }
     }

@@ -193,7 +193,7 @@ impl Entry {
         let known_flags = layout::BITMAP_IN_USE | layout::BITMAP_AUTO;
         let within = (1..=layout::MAX_BITMAP_TABLE).contains(&self.table_size)
             && self.table_offset != 0
-            && self.table_offset.is_multiple_of(fields.cluster_size())
+            && fields.is_aligned(self.table_offset)
             && layout::BITMAP_GRANULARITY.contains(&self.granularity_bits)
             && self.flags & !known_flags == 0
             && self.name_length <= layout::MAX_BITMAP_NAME

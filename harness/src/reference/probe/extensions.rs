@@ -64,8 +64,10 @@ pub struct BitmapsArea {
 /// What the extension area says.
 #[derive(Debug, Default)]
 pub(super) struct Extensions {
-    /// All of them, in the order of the area, without the end marker.
+    /// All of them, in the order of the area, without the end marker; kept at open only.
     pub(super) all: Vec<Extension>,
+    /// Whether the area has none but the end marker.
+    pub(super) none: bool,
     /// Where the end marker ends, if there is one.
     pub(super) end: Option<u64>,
     /// The backing format's name and where it stands.
@@ -144,7 +146,10 @@ impl Walk {
 
 /// Reads the whole area.
 pub(super) fn read(reader: &mut Reader<'_>, fields: &Fields) -> Result<Extensions, ProbeError> {
-    let mut found = Extensions::default();
+    let mut found = Extensions {
+        none: true,
+        ..Extensions::default()
+    };
     let mut walk = Walk::new(fields);
     while let Some(extension) = walk.next(&mut reader.window)? {
         if extension.kind == layout::EXT_END {
@@ -187,7 +192,10 @@ impl Extensions {
             layout::EXT_BITMAPS => self.bitmaps = payload::bitmaps(reader, fields, &extension)?,
             _ => {}
         }
-        self.all.push(extension);
+        self.none = false;
+        if reader.depth == Depth::Open {
+            self.all.push(extension);
+        }
         self.note_repeated(reader, &extension);
         Ok(())
     }

@@ -32,8 +32,6 @@ pub struct Header {
     pub luks: Option<LuksArea>,
     /// Where the persistent bitmaps are, if there are any that count.
     pub bitmaps: Option<BitmapsArea>,
-    /// Every extension, known or not, in the order of the header.
-    pub extensions: Vec<Extension>,
     /// What the specification forbids and QEMU accepts.
     pub violations: Vec<Violation>,
 }
@@ -43,10 +41,17 @@ pub struct Header {
 pub struct Backing {
     /// Its name, never empty.
     pub name: Name,
-    /// Its format up to the first NUL, made valid UTF-8, if the header says so.
-    pub format: Option<String>,
-    /// The same as it stands in the image.
+    /// The name of its format as it stands in the image, if the header says so.
     pub format_name: Option<Name>,
+}
+
+impl Backing {
+    /// Its format up to the first NUL, made valid UTF-8; absent where that is empty.
+    #[must_use]
+    pub fn format(&self) -> Option<String> {
+        let text = self.format_name.as_ref().map(Name::text);
+        text.filter(|text| !text.is_empty())
+    }
 }
 
 /// An external data file as a header describes it.
@@ -63,6 +68,8 @@ pub struct DataFile {
 pub struct Opened {
     /// The header.
     pub header: Header,
+    /// Every extension, known or not, in the order of the header.
+    pub extensions: Vec<Extension>,
     /// The feature name table.
     pub feature_names: Vec<FeatureName>,
     /// The first [`super::LISTED_MAX`] internal snapshots.
@@ -82,32 +89,35 @@ impl Header {
             unused_data_file_name: None,
             luks: None,
             bitmaps: None,
-            extensions: Vec::new(),
             violations: Vec::new(),
         }
     }
 
-    pub(super) fn fill(&mut self, fields: Fields, extensions: Extensions, backing: Option<Name>) {
+    pub(super) fn of_qcow2(
+        fields: Fields,
+        extensions: Extensions,
+        backing: Option<Name>,
+        violations: Vec<Violation>,
+    ) -> Self {
         let name = extensions.data_file.map(|(name, _)| name);
-        if fields.uses_data_file() {
+        let (data_file, unused_data_file_name) = if fields.uses_data_file() {
             let raw = fields.autoclear & layout::DATA_FILE_RAW != 0;
-            self.data_file = Some(DataFile { name, raw });
+            (Some(DataFile { name, raw }), None)
         } else {
-            self.unused_data_file_name = name;
-        }
+            (None, name)
+        };
         let format_name = extensions.backing_format.map(|(name, _)| name);
-        let text = |name: &Name| Some(name.text()).filter(|text| !text.is_empty());
-        self.backing = backing
-            .filter(|name| !name.bytes().is_empty())
-            .map(|name| Backing {
-                name,
-                format: format_name.as_ref().and_then(text),
-                format_name,
-            });
-        self.virtual_size = Some(tables::virtual_size(&fields));
-        self.luks = extensions.luks;
-        self.bitmaps = extensions.bitmaps;
-        self.extensions = extensions.all;
-        self.fields = Some(fields);
+        let backing = backing.filter(|name| !name.bytes().is_empty());
+        Self {
+            format: Format::Qcow2,
+            virtual_size: Some(tables::virtual_size(&fields)),
+            fields: Some(fields),
+            backing: backing.map(|name| Backing { name, format_name }),
+            data_file,
+            unused_data_file_name,
+            luks: extensions.luks,
+            bitmaps: extensions.bitmaps,
+            violations,
+        }
     }
 }

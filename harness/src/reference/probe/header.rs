@@ -98,6 +98,11 @@ impl Fields {
         1 << self.cluster_bits
     }
 
+    /// Whether an offset is a multiple of the cluster size, which is a power of two.
+    pub(super) fn is_aligned(&self, offset: u64) -> bool {
+        offset & (self.cluster_size() - 1) == 0
+    }
+
     /// Whether guest clusters are in an external data file.
     #[must_use]
     pub fn uses_data_file(&self) -> bool {

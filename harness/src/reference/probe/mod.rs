@@ -35,9 +35,9 @@ use super::bytes::{Name, ReadAt};
 use super::format::Format;
 use super::layout;
 use super::violation::Violation;
-use super::window::Window;
+use super::window::{FIRST_READ, Window};
 use bitmaps::Bitmap;
-use extensions::Extensions;
+use extensions::{Extension, Extensions};
 use features::FeatureName;
 use header::Fields;
 use snapshots::Snapshot;
@@ -60,7 +60,8 @@ struct Reader<'a> {
     window: Window<'a>,
     depth: Depth,
     violations: Vec<Violation>,
-    // What is read at open only.
+    // What is read, or kept, at open only.
+    extensions: Vec<Extension>,
     feature_names: Vec<FeatureName>,
     snapshots: Vec<Snapshot>,
     bitmaps: Vec<Bitmap>,
@@ -75,7 +76,8 @@ struct Reader<'a> {
 /// [`ProbeError`] where QEMU would refuse to open the image as that format because of its
 /// first cluster.
 pub fn probe(source: &impl ReadAt, format: Option<Format>) -> Result<Header, ProbeError> {
-    Reader::new(source, format, Depth::Header)?.read(format)
+    let mut first = [0; FIRST_READ];
+    Reader::new(source, format, Depth::Header, &mut first)?.read(format)
 }
 
 /// Reads an image as far as QEMU does at open, so that it is accepted or rejected as
@@ -85,10 +87,12 @@ pub fn probe(source: &impl ReadAt, format: Option<Format>) -> Result<Header, Pro
 ///
 /// [`ProbeError`] where QEMU would refuse to open the image as that format.
 pub fn inspect(source: &impl ReadAt, format: Option<Format>) -> Result<Opened, ProbeError> {
-    let mut reader = Reader::new(source, format, Depth::Open)?;
+    let mut first = [0; FIRST_READ];
+    let mut reader = Reader::new(source, format, Depth::Open, &mut first)?;
     let header = reader.read(format)?;
     Ok(Opened {
         header,
+        extensions: reader.extensions,
         feature_names: reader.feature_names,
         snapshots: reader.snapshots,
         bitmaps: reader.bitmaps,
@@ -96,7 +100,12 @@ pub fn inspect(source: &impl ReadAt, format: Option<Format>) -> Result<Opened, P
 }
 
 impl<'a> Reader<'a> {
-    fn new(source: &'a dyn ReadAt, format: Option<Format>, depth: Depth) -> io::Result<Self> {
+    fn new(
+        source: &'a dyn ReadAt,
+        format: Option<Format>,
+        depth: Depth,
+        first: &'a mut [u8; FIRST_READ],
+    ) -> io::Result<Self> {
         let cap = match format {
             None | Some(Format::Qcow2) => layout::MAX_CLUSTER_SIZE as usize,
             // Of other formats not a byte is read.
@@ -104,9 +113,10 @@ impl<'a> Reader<'a> {
         };
         Ok(Self {
             source,
-            window: Window::new(source, cap)?,
+            window: Window::new(source, cap, first)?,
             depth,
             violations: Vec::new(),
+            extensions: Vec::new(),
             feature_names: Vec::new(),
             snapshots: Vec::new(),
             bitmaps: Vec::new(),
@@ -118,22 +128,23 @@ impl<'a> Reader<'a> {
             Some(format) => format,
             None => recognise::format(&mut self.window, self.source)?,
         };
-        let mut header = Header::without_facts(format);
         match format {
-            Format::Qcow2 => read_qcow2(self, &mut header)?,
+            Format::Qcow2 => read_qcow2(self),
             Format::Raw => {
                 let length = self.source.length()?;
-                header.virtual_size = length.checked_next_multiple_of(layout::SECTOR);
+                Ok(Header {
+                    virtual_size: length.checked_next_multiple_of(layout::SECTOR),
+                    ..Header::without_facts(format)
+                })
             }
-            _ => {}
+            _ => Ok(Header::without_facts(format)),
         }
-        Ok(header)
     }
 }
 
-fn read_qcow2(reader: &mut Reader<'_>, header: &mut Header) -> Result<(), ProbeError> {
+fn read_qcow2(reader: &mut Reader<'_>) -> Result<Header, ProbeError> {
     let fields = header::read(&mut reader.window)?;
-    let extensions = extensions::read(reader, &fields)?;
+    let mut extensions = extensions::read(reader, &fields)?;
     let backing = read_backing(reader, &fields)?;
     if reader.depth == Depth::Open {
         reader.snapshots = snapshots::read(reader, &fields)?;
@@ -144,9 +155,9 @@ fn read_qcow2(reader: &mut Reader<'_>, header: &mut Header) -> Result<(), ProbeE
     }
     tables::check_disk_size(&fields)?;
     oddities::note(reader, &fields, &extensions, backing.as_ref())?;
-    header.fill(fields, extensions, backing);
-    header.violations = std::mem::take(&mut reader.violations);
-    Ok(())
+    reader.extensions = std::mem::take(&mut extensions.all);
+    let violations = std::mem::take(&mut reader.violations);
+    Ok(Header::of_qcow2(fields, extensions, backing, violations))
 }
 
 fn read_backing(reader: &mut Reader<'_>, fields: &Fields) -> Result<Option<Name>, ProbeError> {

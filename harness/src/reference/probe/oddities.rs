@@ -136,7 +136,7 @@ fn note_version_3_fields(
     fields: &Fields,
     extensions: &Extensions,
 ) -> io::Result<()> {
-    let ends_at_once = extensions.all.is_empty() && extensions.end.is_some();
+    let ends_at_once = extensions.none && extensions.end.is_some();
     if fields.version != 2 || !ends_at_once {
         return Ok(());
     }

@@ -34,7 +34,7 @@ pub(super) fn crypto(
     }
     let offset = reader.window.u64(extension.data())?;
     let length = reader.window.u64(extension.data() + 8)?;
-    if !offset.is_multiple_of(fields.cluster_size()) {
+    if !fields.is_aligned(offset) {
         let message = format!("luks header at byte {offset} is not aligned");
         return Err(extension.refused(Class::BadCryptoOffset, message));
     }
@@ -73,7 +73,7 @@ pub(super) fn bitmaps(
     if count == 0 {
         return refuse(Class::NoBitmaps, "no bitmaps".to_owned());
     }
-    if !offset.is_multiple_of(fields.cluster_size()) {
+    if !fields.is_aligned(offset) {
         let message = format!("bitmap directory at byte {offset} is not aligned");
         return refuse(Class::BadBitmapDirectoryOffset, message);
     }

@@ -17,9 +17,9 @@ pub(super) fn check(fields: &Fields) -> Result<(), ProbeError> {
         return Err(ProbeError::new(Class::NoRefcountTable, at, message));
     }
     let (refcounts, l1) = (refcount_table(fields), l1_table(fields));
-    refcounts.check(fields.cluster_size())?;
-    snapshot_table(fields).check(fields.cluster_size())?;
-    l1.check(fields.cluster_size())?;
+    refcounts.check(fields)?;
+    snapshot_table(fields).check(fields)?;
+    l1.check(fields)?;
     check_size(fields)?;
     l1.check_readable(Class::L1TableUnreadable)?;
     check_encryption(fields)?;
@@ -83,13 +83,13 @@ impl Table {
         self.entries * self.entry
     }
 
-    fn check(&self, cluster_size: u64) -> Result<(), ProbeError> {
-        if self.entries > self.limit / self.entry {
+    fn check(&self, fields: &Fields) -> Result<(), ProbeError> {
+        if self.entries.saturating_mul(self.entry) > self.limit {
             let message = format!("{} of {} entries is too large", self.name, self.entries);
             return Err(ProbeError::new(self.too_large.0, self.too_large.1, message));
         }
         let past_end = self.offset > i64::MAX as u64 - self.length();
-        if past_end || !self.offset.is_multiple_of(cluster_size) {
+        if past_end || !fields.is_aligned(self.offset) {
             return Err(self.misplaced(self.bad_offset.0));
         }
         Ok(())
