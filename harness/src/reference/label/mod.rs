@@ -18,6 +18,7 @@ mod release;
 pub mod report;
 pub mod running;
 pub mod selinux;
+mod session;
 mod store;
 pub mod system;
 pub mod target;

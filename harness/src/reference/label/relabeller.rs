@@ -9,13 +9,14 @@ use std::collections::HashSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::acquire::{Occasion, acquire};
+use super::acquire::acquire;
 use super::config::Config;
 use super::driver::Driver;
 use super::error::ApplyError;
 use super::plan::Plan;
 use super::release::{Parting, Stopped, release};
 use super::running::{Running, RunningFile};
+use super::session::Occasion;
 use super::system::{Kernel, System};
 use super::{dac, selinux};
 

@@ -1,10 +1,10 @@
 //! Gives files back when their last user lets go of them.
 
-use super::acquire::{current, refused};
 use super::driver::Driver;
 use super::error::{ApplyClass, ApplyError};
 use super::record::User;
 use super::running::{Running, RunningFile};
+use super::session::{current, refused};
 use super::store::{Found, Place, Records};
 use super::system::System;
 use super::target::Target;
