@@ -9,6 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use qconform_generators::file_name;
+use qconform_generators::recipe::Content;
 use qconform_scenarios::FIXTURE_DIR;
 use qconform_scenarios::case::{Ask, Step};
 use qconform_scenarios::file::{CaseFile, CaseFiles, FileSystem, recipe};
@@ -94,7 +95,7 @@ pub struct Stage {
     /// Names of the files in the subject's state folder.
     #[serde(default)]
     pub state: Vec<String>,
-    /// What happened to decoys.
+    /// What happened to decoys, and where an image is opened to every file.
     pub touches: Vec<Touch>,
 }
 
@@ -217,14 +218,15 @@ fn ask_all(
     dir: &Path,
     watch: &mut Watch,
 ) -> io::Result<Observation> {
-    let decoys = case
+    let all = matches!(case.ask, Ask::Open(_));
+    let watched = case
         .files
         .iter()
-        .filter(|(_, file)| file.decoy)
+        .filter(|(_, file)| file.decoy || all && is_data(&file.content))
         .map(|(name, _)| name.as_str());
     let head = head(&case.ask, dir);
     let before = observe::snapshot(dir, &case.records)?;
-    watch.turn_to(dir, decoys)?;
+    watch.turn_to(dir, watched)?;
     let mut stages = Vec::new();
     for (step, question) in questions(&case.ask) {
         let answer = ask(subject, &question, dir);
@@ -254,6 +256,11 @@ fn ask_all(
         stages,
         head,
     })
+}
+
+/// Whether a file holds bytes of its own.
+fn is_data(content: &Content) -> bool {
+    matches!(content, Content::Qcow2(_) | Content::Raw(_))
 }
 
 /// How many bytes of an image a report shows: a header with a few extensions and names.
@@ -292,6 +299,7 @@ fn ask(subject: &mut dyn Subject, question: &Question<'_>, dir: &Path) -> Answer
 fn questions(ask: &Ask) -> Vec<(Option<Step>, Question<'_>)> {
     match ask {
         Ask::Header(image) => vec![(None, Question::Header(image))],
+        Ask::Open(image) => vec![(None, Question::Open(image))],
         Ask::Read {
             image,
             offsets,

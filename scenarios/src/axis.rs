@@ -99,6 +99,11 @@ impl Axes {
         choices
     }
 
+    /// Whether there is an axis of this name.
+    pub(crate) fn is_axis(&self, name: &str) -> bool {
+        self.axes.contains_key(name)
+    }
+
     /// Whether `label` is a choice of the axis `name`; `None` if there is no such axis.
     pub(crate) fn has(&self, name: &str, label: &str) -> Option<bool> {
         let choices = self.axes.get(name)?;
@@ -132,7 +137,8 @@ pub(crate) fn label(value: &Value) -> Option<String> {
     }
 }
 
-fn is_slug(text: &str) -> bool {
+/// Whether a text can stand in an id.
+pub(crate) fn is_slug(text: &str) -> bool {
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
     text.starts_with(plain) && text.chars().all(|c| plain(c) || "-.+_".contains(c))
 }

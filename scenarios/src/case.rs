@@ -42,6 +42,8 @@ pub struct Case {
 pub enum Ask {
     /// The facts in an image's header.
     Header(ImageAsk),
+    /// Open an image and everything that it needs, for reading.
+    Open(ImageAsk),
     /// Guest bytes of an image.
     Read {
         /// The image.
@@ -198,7 +200,7 @@ impl Ask {
     /// The domain that the question is about.
     fn xml(&self) -> Option<&str> {
         match self {
-            Ask::Header(_) | Ask::Read { .. } => None,
+            Ask::Header(_) | Ask::Open(_) | Ask::Read { .. } => None,
             Ask::Access(ask) | Ask::Blockdev(ask) => Some(&ask.xml),
             Ask::Label(ask) => Some(&ask.xml),
         }
@@ -209,6 +211,7 @@ impl Ask {
     pub fn level(&self) -> Level {
         match self {
             Ask::Header(_) => Level::Header,
+            Ask::Open(_) => Level::Open,
             Ask::Read { .. } => Level::Read,
             Ask::Access(_) => Level::Access,
             Ask::Label(_) => Level::Label,

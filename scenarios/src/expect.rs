@@ -39,6 +39,8 @@ pub type Allowed<F> = Vec<Graded<Outcome<F>>>;
 pub enum Expectation {
     /// Facts in the header.
     Header(Allowed<HeaderWanted>),
+    /// The files that are opened.
+    Open(Allowed<OpenWanted>),
     /// Guest bytes.
     Read(Allowed<Vec<ReadWanted>>),
     /// Files of the chain, in no particular order.
@@ -71,6 +73,14 @@ pub struct HeaderWanted {
     pub data_file: Option<String>,
     /// Autoclear bit 1 of an image that uses a data file.
     pub data_file_raw: Option<bool>,
+}
+
+/// What is opened with an image.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct OpenWanted {
+    /// Files that have to be opened, each for reading only.
+    pub opened: Vec<String>,
 }
 
 /// Guest bytes at one offset.
@@ -152,6 +162,7 @@ pub(crate) fn build(
 ) -> Result<Expectation, Fault> {
     Ok(match level {
         Level::Header => Expectation::Header(allowed(table)?),
+        Level::Open => Expectation::Open(allowed(table)?),
         Level::Read => Expectation::Read(allowed(table)?),
         Level::Access => Expectation::Access(allowed(table)?),
         Level::Label => Expectation::Label(matrix::build(table, own)?),

@@ -7,12 +7,14 @@
 
 pub mod axis;
 pub mod baseline;
+pub mod bug;
 pub mod case;
 pub mod domain;
 pub mod error;
 pub mod expect;
 pub mod file;
 pub mod locate;
+pub mod page;
 pub mod requirement;
 pub mod scenario;
 pub mod select;

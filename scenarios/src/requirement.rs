@@ -48,6 +48,9 @@ pub struct Requirement {
     pub strength: Strength,
     /// The sentence.
     pub text: String,
+    /// Why it matters: what goes wrong otherwise.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub why: String,
     /// Where it comes from: a section of the specification, a libvirt document, a CVE.
     pub source: String,
     /// Whether breaking it can hand a host file to a guest or touch a bystander.
@@ -74,6 +77,7 @@ struct Strict {
     id: String,
     strength: Strength,
     text: String,
+    why: String,
     source: String,
     #[serde(default)]
     security: bool,
@@ -118,15 +122,14 @@ impl Requirements {
 mod tests {
     use super::*;
 
-    const ONE: &str =
-        "[[requirement]]\nid = \"a.b\"\nstrength = \"must\"\ntext = \"T.\"\nsource = \"S\"\n";
+    const ONE: &str = "[[requirement]]\nid = \"a.b\"\nstrength = \"must\"\ntext = \"T.\"\nwhy = \"W.\"\nsource = \"S\"\n";
 
     #[test]
     fn a_requirement_defined_twice_is_an_error_with_its_line() {
         let error = Requirements::parse("r.toml", &format!("{ONE}{ONE}")).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "r.toml:7:1: requirement `a.b` is defined twice"
+            "r.toml:8:1: requirement `a.b` is defined twice"
         );
     }
 
@@ -137,7 +140,7 @@ mod tests {
         assert!(
             error
                 .to_string()
-                .starts_with("r.toml:6:1: unknown field `url`"),
+                .starts_with("r.toml:7:1: unknown field `url`"),
             "{error}"
         );
     }

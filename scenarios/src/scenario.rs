@@ -15,10 +15,12 @@ use crate::locate;
 use crate::verdict::Level;
 
 mod config;
+mod define;
 mod steps;
 mod when;
 
 use config::ConfigSpec;
+use define::Define;
 use steps::AfterSpec;
 use when::When;
 
@@ -35,6 +37,7 @@ pub struct Scenario {
     text: String,
     body: Table,
     axes: Axes,
+    defines: Vec<Define>,
     expects: Vec<(When, Table)>,
     impossible: Vec<(When, String)>,
 }
@@ -92,6 +95,11 @@ impl Scenario {
             Some(_) => return Err(Fault::at(["axes"], "`axes` is a table")),
             None => Axes::default(),
         };
+        let mut defines = Vec::new();
+        for (index, table) in tables(&mut body, "define")?.into_iter().enumerate() {
+            let define = Define::take(table, &axes);
+            defines.push(define.map_err(|fault| fault.inside(["define", &index.to_string()]))?);
+        }
         let mut expects = Vec::new();
         for (index, mut table) in tables(&mut body, "expect")?.into_iter().enumerate() {
             let when = When::take(&mut table, &axes)
@@ -123,6 +131,7 @@ impl Scenario {
             text: text.to_owned(),
             body,
             axes,
+            defines,
             expects,
             impossible,
         })
@@ -137,6 +146,13 @@ impl Scenario {
     #[must_use]
     pub fn combinations(&self) -> usize {
         self.axes.count()
+    }
+
+    /// How many cases it gives.
+    #[must_use]
+    pub fn cases(&self) -> usize {
+        let is_case = |number: &usize| matches!(self.combination(*number), Combination::Case(_));
+        (0..self.combinations()).filter(is_case).count()
     }
 
     /// What the combination with this number is.
@@ -178,7 +194,13 @@ impl Scenario {
         let all: Vec<Choices> = (0..self.combinations())
             .map(|number| self.axes.combination(number))
             .collect();
-        for (list, key) in [(self.whens(), "expect"), (self.ruled_out(), "impossible")] {
+        let defines = self.defines.iter().map(|define| &define.when).collect();
+        let lists = [
+            (self.whens(), "expect"),
+            (self.ruled_out(), "impossible"),
+            (defines, "define"),
+        ];
+        for (list, key) in lists {
             for (index, when) in list.into_iter().enumerate() {
                 if !all.iter().any(|choices| when.matches(choices)) {
                     let path = [key, &index.to_string(), "when"];
@@ -206,7 +228,8 @@ impl Scenario {
     }
 
     fn build(&self, choices: &Choices) -> Result<Case, Fault> {
-        let body: Body = locate::typed(axis::substitute_table(&self.body, choices)?)?;
+        let words = define::with_words(&self.defines, choices)?;
+        let body: Body = locate::typed(axis::substitute_table(&self.body, &words)?)?;
         let (index, table) = self.expected(choices)?;
         let in_expect = |fault: Fault| fault.inside(["expect", &index.to_string()]);
         let files = file::build(&body.files, self.level, body.filesystem)?;
@@ -214,7 +237,7 @@ impl Scenario {
             Some(domain) => domain.own_labels()?,
             None => Default::default(),
         };
-        let table = axis::substitute_table(table, choices).map_err(in_expect)?;
+        let table = axis::substitute_table(table, &words).map_err(in_expect)?;
         let expectation = expect::build(self.level, table, &own).map_err(in_expect)?;
         let title = body.title.clone();
         let filesystem = body.filesystem;
@@ -250,11 +273,11 @@ impl Scenario {
     }
 
     fn ask(&self, body: Body, files: &CaseFiles, expected: &Expectation) -> Result<Ask, Fault> {
-        let needs_image = matches!(self.level, Level::Header | Level::Read);
+        let needs_image = matches!(self.level, Level::Header | Level::Open | Level::Read);
         if needs_image && (body.domain.is_some() || body.steps.is_some()) {
             return Err(Fault::at(
                 [],
-                "a header or read scenario has an `image`, no domain",
+                "a header, open or read scenario has an `image`, no domain",
             ));
         }
         if !needs_image && (body.image.is_some() || body.declared_format.is_some()) {
@@ -266,6 +289,7 @@ impl Scenario {
         };
         Ok(match self.level {
             Level::Header => Ask::Header(image(body.image, body.declared_format, files)?),
+            Level::Open => Ask::Open(image(body.image, body.declared_format, files)?),
             Level::Read => Ask::Read {
                 image: image(body.image, body.declared_format, files)?,
                 offsets: offsets(expected),
@@ -356,6 +380,9 @@ fn check_names(files: &CaseFiles, ask: &Ask, expected: &Expectation) -> Result<(
         }
         (Expectation::Read(allowed), _) => accepted(allowed)
             .flat_map(|reads| reads.iter().filter_map(|read| read.file.as_deref()))
+            .collect(),
+        (Expectation::Open(allowed), _) => accepted(allowed)
+            .flat_map(|open| open.opened.iter().map(String::as_str))
             .collect(),
         (Expectation::Access(allowed), _) => accepted(allowed)
             .flat_map(|rows| rows.iter().map(|row| row.file.as_str()))

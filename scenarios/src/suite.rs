@@ -4,6 +4,7 @@ use rust_embed::RustEmbed;
 use sha2::{Digest, Sha256};
 
 use crate::baseline::Baseline;
+use crate::bug::Bug;
 use crate::case::Case;
 use crate::error::{DataError, Fault, Place};
 use crate::locate;
@@ -24,6 +25,11 @@ struct Scenarios;
 #[include = "*.toml"]
 struct Baselines;
 
+#[derive(RustEmbed)]
+#[folder = "bugs/"]
+#[include = "*.toml"]
+struct Bugs;
+
 const REQUIREMENTS: &str = include_str!("../requirements.toml");
 
 /// Scenarios and the requirements that they cite.
@@ -33,6 +39,8 @@ pub struct Suite {
     pub scenarios: Vec<Scenario>,
     /// The requirements.
     pub requirements: Requirements,
+    /// Bugs that happened, in the order of the files.
+    pub bugs: Vec<Bug>,
 }
 
 impl Suite {
@@ -45,9 +53,17 @@ impl Suite {
             let id = name.trim_end_matches(".toml");
             scenarios.push(Scenario::parse(&file, id, &text::<Scenarios>(&name))?);
         }
+        let mut bugs = Vec::new();
+        for name in names::<Bugs>() {
+            bugs.extend(Bug::parse_all(
+                &format!("bugs/{name}"),
+                &text::<Bugs>(&name),
+            )?);
+        }
         Ok(Suite {
             scenarios,
             requirements,
+            bugs,
         })
     }
 
@@ -77,6 +93,7 @@ impl Suite {
         Ok(Suite {
             scenarios,
             requirements,
+            bugs: Vec::new(),
         })
     }
 

@@ -12,6 +12,8 @@ use serde::{Deserialize, Serialize};
 pub enum Level {
     /// Facts in the header.
     Header,
+    /// Every file of an image's chain, opened for reading.
+    Open,
     /// Guest bytes at given offsets.
     Read,
     /// The files that a labeller must cover, and how each is used.
@@ -24,8 +26,9 @@ pub enum Level {
 
 impl Level {
     /// Every level, in the order of reports.
-    pub const ALL: [Level; 5] = [
+    pub const ALL: [Level; 6] = [
         Level::Header,
+        Level::Open,
         Level::Read,
         Level::Access,
         Level::Label,
@@ -37,6 +40,7 @@ impl Level {
     pub fn as_str(self) -> &'static str {
         match self {
             Level::Header => "header",
+            Level::Open => "open",
             Level::Read => "read",
             Level::Access => "access",
             Level::Label => "label",

@@ -1,7 +1,9 @@
 //! The suite that ships holds together.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
+use qconform_scenarios::page;
 use qconform_scenarios::scenario::Combination;
 use qconform_scenarios::select::Selection;
 use qconform_scenarios::suite::Suite;
@@ -79,4 +81,61 @@ fn an_impossible_combination_is_no_case() {
         .filter(|what| matches!(what, Combination::Impossible(_)))
         .collect();
     assert!(!reasons.is_empty());
+}
+
+#[test]
+fn every_bug_names_cases_that_exist() {
+    let suite = Suite::embedded().unwrap();
+    let ids: Vec<String> = suite
+        .select(&Selection::default())
+        .map(|selected| selected.id)
+        .collect();
+    for bug in &suite.bugs {
+        for (text, pattern) in bug.shown.patterns().iter().zip(bug.selects().unwrap()) {
+            let found = ids.iter().any(|id| pattern.matches(id));
+            assert!(found, "{}: no case is `{text}`", bug.id);
+        }
+    }
+}
+
+#[test]
+fn every_bug_has_a_name_of_its_own() {
+    let suite = Suite::embedded().unwrap();
+    let mut seen = BTreeSet::new();
+    for bug in &suite.bugs {
+        assert!(seen.insert(&bug.id), "{} is there twice", bug.id);
+    }
+    assert!(seen.len() > 100, "{}", seen.len());
+}
+
+#[test]
+fn there_are_enough_requirements_and_each_says_why() {
+    let suite = Suite::embedded().unwrap();
+    assert!(suite.requirements.iter().count() >= 120);
+    for requirement in suite.requirements.iter() {
+        let sentence = |text: &str| text.ends_with('.') && text.len() > 20;
+        assert!(sentence(&requirement.text), "{}", requirement.id);
+        assert!(sentence(&requirement.why), "{}", requirement.id);
+        assert!(!requirement.source.is_empty(), "{}", requirement.id);
+    }
+}
+
+/// The pages are what is checked in; with `QCONFORM_UPDATE` set, this test writes them.
+#[test]
+fn pages_of_the_documentation_are_up_to_date() {
+    let suite = Suite::embedded().unwrap();
+    let pages = [
+        ("bugs.md", page::bugs(&suite)),
+        ("requirements.md", page::requirements(&suite)),
+    ];
+    for (name, page) in pages {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("../docs")
+            .join(name);
+        if std::env::var_os("QCONFORM_UPDATE").is_some() {
+            std::fs::write(&path, &page).unwrap();
+        }
+        let stored = std::fs::read_to_string(&path).unwrap_or_default();
+        assert!(stored == page, "{name} is old: QCONFORM_UPDATE=1 writes it");
+    }
 }

@@ -2,6 +2,8 @@
 
 use std::io::Write;
 
+use qconform_scenarios::bug::{Bug, Shown};
+
 use super::error::Failure;
 use super::select::SelectArgs;
 use super::{Exit, json_line};
@@ -13,6 +15,9 @@ pub(super) struct Args {
     /// List requirements instead, with the number of cases of each.
     #[arg(long)]
     requirements: bool,
+    /// List bugs that happened instead, with the cases that show each.
+    #[arg(long, conflicts_with = "requirements")]
+    bugs: bool,
     /// Print JSON, one object a line.
     #[arg(long)]
     json: bool,
@@ -34,6 +39,9 @@ struct RequirementLine<'a> {
 
 pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Exit, Failure> {
     let selected = args.select.load()?;
+    if args.bugs {
+        return bugs(args, &selected, out);
+    }
     let cases: Vec<_> = selected.suite.select(&selected.selection).collect();
     if cases.is_empty() {
         return Err(crate::run::RunError::NothingSelected.into());
@@ -96,7 +104,51 @@ fn requirements(
             requirement.id
         )?;
         writeln!(out, "    {}", requirement.text)?;
+        writeln!(out, "    why: {}", requirement.why)?;
         writeln!(out, "    source: {}", requirement.source)?;
     }
     Ok(Exit::Conforming)
+}
+
+/// The bugs that a selected case shows, or comes near; all of them if every case is selected.
+fn bugs(
+    args: &Args,
+    selected: &super::select::Selected,
+    out: &mut dyn Write,
+) -> Result<Exit, Failure> {
+    let cases: Vec<_> = selected.suite.select(&selected.selection).collect();
+    let mut found = false;
+    for bug in &selected.suite.bugs {
+        let patterns = bug.selects()?;
+        let is_named = |case: &qconform_scenarios::suite::Selected<'_>| {
+            patterns.iter().any(|it| it.matches(&case.id))
+        };
+        if !selected.selection.is_everything() && !cases.iter().any(is_named) {
+            continue;
+        }
+        found = true;
+        if args.json {
+            json_line(bug, out)?;
+        } else {
+            print_bug(bug, out)?;
+        }
+    }
+    match found {
+        true => Ok(Exit::Conforming),
+        false => Err(crate::run::RunError::NothingSelected.into()),
+    }
+}
+
+fn print_bug(bug: &Bug, out: &mut dyn Write) -> std::io::Result<()> {
+    let security = if bug.security { ", security" } else { "" };
+    writeln!(out, "{} ({}{security})", bug.id, bug.references.join("; "))?;
+    writeln!(out, "    {}", bug.cause)?;
+    writeln!(out, "    affected: {}", bug.affected)?;
+    let named = bug.shown.patterns().join(" ");
+    match &bug.shown {
+        Shown::By { .. } => writeln!(out, "    shown by: {named}"),
+        Shown::Not { not_shown, .. } => {
+            writeln!(out, "    not shown: {not_shown}; nearest: {named}")
+        }
+    }
 }

@@ -47,7 +47,7 @@ fn print(case: &Case, selected: &super::select::Selected, out: &mut dyn Write) -
     }
     files(case, out)?;
     match &case.ask {
-        Ask::Header(image) | Ask::Read { image, .. } => {
+        Ask::Header(image) | Ask::Open(image) | Ask::Read { image, .. } => {
             writeln!(out, "\n{}", words::image(image))?;
         }
         Ask::Access(domain) | Ask::Blockdev(domain) => {

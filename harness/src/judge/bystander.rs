@@ -1,19 +1,24 @@
 //! What happened to files that nothing should happen to.
 
 use qconform_reports::event::Difference;
-use qconform_scenarios::case::Step;
+use qconform_scenarios::case::{Case, Step};
+use qconform_scenarios::verdict::Level;
 
 use super::difference;
-use crate::observe::{FileState, Snapshot};
+use crate::observe::{FileState, Snapshot, Touch};
 use crate::worker::Observation;
 
 /// Decoys that were opened or touched.
-pub(super) fn touched(observation: &Observation) -> Vec<Difference> {
+pub(super) fn touched(case: &Case, observation: &Observation) -> Vec<Difference> {
+    // Where an image is opened, every file is watched.
+    let all_are_decoys = case.level() != Level::Open;
+    let decoy = |name: &str| case.files.get(name).is_some_and(|file| file.decoy);
+    let is_decoy = |touch: &&Touch| all_are_decoys || decoy(&touch.file);
     observation
         .stages
         .iter()
         .flat_map(|stage| {
-            stage.touches.iter().map(move |touch| {
+            stage.touches.iter().filter(is_decoy).map(move |touch| {
                 let place = format!("{}{}", prefix(stage.step), touch.file);
                 difference(place, "never opened or touched", touch.what.clone())
             })

@@ -13,6 +13,7 @@ mod blockdev;
 mod bystander;
 mod header;
 mod label;
+mod open;
 mod read;
 #[cfg(test)]
 mod tests;
@@ -77,7 +78,7 @@ pub fn judge(case: &Case, observation: &Observation, seed: u64) -> Judgement {
     if let Some(judgement) = unanswered(observation) {
         return judgement;
     }
-    let touched = bystander::touched(observation);
+    let touched = bystander::touched(case, observation);
     if !touched.is_empty() {
         return Judgement::of(touched, Verdict::Fail, Grade::Pass);
     }
@@ -93,6 +94,7 @@ pub fn judge(case: &Case, observation: &Observation, seed: u64) -> Judgement {
     };
     match &case.expectation {
         Expectation::Header(allowed) => once(allowed, stage, header::compare),
+        Expectation::Open(allowed) => open::judge(allowed, stage),
         Expectation::Read(allowed) => once(allowed, stage, |wanted, facts| {
             read::compare(wanted, facts, &case.files, seed)
         }),

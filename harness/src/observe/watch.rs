@@ -1,4 +1,4 @@
-//! Watches decoys: files that no subject may open or touch.
+//! Watches files: decoys, which no subject may open or touch, and those of an image that is opened.
 
 use std::io;
 use std::mem::MaybeUninit;
@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 pub struct Touch {
     /// File name in the fixture.
     pub file: String,
-    /// `opened`, `written`, `attributes changed` or `moved or deleted`.
+    /// `opened`, `opened for writing`, `written`, `attributes changed` or `moved or deleted`.
     pub what: String,
 }
 
@@ -44,6 +44,7 @@ impl Watch {
     ) -> io::Result<()> {
         self.turn_away();
         let events = WatchFlags::OPEN
+            | WatchFlags::CLOSE_WRITE
             | WatchFlags::MODIFY
             | WatchFlags::ATTRIB
             | WatchFlags::MOVE_SELF
@@ -92,6 +93,8 @@ impl Watch {
 fn describe(events: ReadFlags) -> &'static str {
     if events.contains(ReadFlags::OPEN) {
         "opened"
+    } else if events.contains(ReadFlags::CLOSE_WRITE) {
+        "opened for writing"
     } else if events.contains(ReadFlags::MODIFY) {
         "written"
     } else if events.contains(ReadFlags::ATTRIB) {

@@ -29,7 +29,9 @@ pub(super) struct Chain {
 pub(super) fn of(case: &Case) -> Chain {
     let mut chain = Chain::default();
     match &case.ask {
-        Ask::Header(image) | Ask::Read { image, .. } => chain.tops.push(image.file.clone()),
+        Ask::Header(image) | Ask::Open(image) | Ask::Read { image, .. } => {
+            chain.tops.push(image.file.clone());
+        }
         Ask::Access(domain) | Ask::Blockdev(domain) => chain.domain(&domain.xml),
         Ask::Label(label) => chain.domain(&label.xml),
     }

@@ -92,7 +92,7 @@ fn kind(content: &Content) -> &'static str {
 
 fn ask(case: &Case, setup: &mut Setup) {
     match &case.ask {
-        Ask::Header(image) => {
+        Ask::Header(image) | Ask::Open(image) => {
             setup.ask = vec![words::image(image)];
         }
         Ask::Read {

@@ -77,6 +77,7 @@ pub(crate) fn steps(label: &LabelAsk) -> Vec<String> {
 pub(crate) fn expected(case: &Case) -> Vec<String> {
     match &case.expectation {
         Expectation::Header(allowed) => outcomes(allowed),
+        Expectation::Open(allowed) => outcomes(allowed),
         Expectation::Read(allowed) => outcomes(allowed),
         Expectation::Access(allowed) => outcomes(allowed),
         Expectation::Blockdev(allowed) => outcomes(allowed),

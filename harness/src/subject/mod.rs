@@ -30,6 +30,8 @@ pub struct Description {
 pub enum Question<'a> {
     /// The facts in an image's header.
     Header(&'a ImageAsk),
+    /// Open an image and everything that it needs, for reading.
+    Open(&'a ImageAsk),
     /// Guest bytes of an image.
     Read {
         /// The image.
@@ -133,7 +135,7 @@ pub enum Facts {
         /// One for each layer of each disk.
         layers: Vec<LayerFact>,
     },
-    /// A step is done; what it did is observed from outside.
+    /// A step is done, or an image opened; what that did is observed from outside.
     Done,
 }
 

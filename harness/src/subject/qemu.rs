@@ -1,4 +1,4 @@
-//! QEMU's own tools as a subject: `qemu-img info` for headers, `qemu-io` for bytes.
+//! QEMU's own tools as a subject: `qemu-img info` for headers, `qemu-io` for chains and bytes.
 //!
 //! The two are kept apart because they differ: `info` opens no other file and accepts
 //! images that a real open refuses. QEMU takes a relative data-file name against its
@@ -75,7 +75,7 @@ impl Subject for Qemu {
             .ok_or_else(|| format!("`qemu-img --version` printed {text:?}"))?;
         Ok(Description {
             version: version.to_owned(),
-            levels: vec![Level::Header, Level::Read],
+            levels: vec![Level::Header, Level::Open, Level::Read],
             records: Vec::new(),
         })
     }
@@ -83,6 +83,7 @@ impl Subject for Qemu {
     fn answer(&mut self, question: &Question<'_>, dir: &Path) -> Answer {
         let answer = match question {
             Question::Header(image) => header(image, dir),
+            Question::Open(image) => open(image, dir),
             Question::Read {
                 image,
                 offsets,
@@ -142,6 +143,18 @@ fn facts(info: Info) -> HeaderFacts {
         }),
         data_file,
     }
+}
+
+/// `qemu-io` opens the whole chain before its first command.
+fn open(image: &ImageAsk, dir: &Path) -> Result<Answer, String> {
+    let (folder, file) = place(image, dir);
+    let mut args: Vec<OsString> = vec!["-r".into()];
+    if let Some(format) = &image.format {
+        args.extend(["-f".into(), format.into()]);
+    }
+    args.extend(["-c".into(), "length".into(), file]);
+    let finished = run("qemu-io", args, &folder)?;
+    Ok(refused(&finished).unwrap_or(Answer::Accepted(Facts::Done)))
 }
 
 fn read(image: &ImageAsk, offsets: &[u64], length: u32, dir: &Path) -> Result<Answer, String> {

@@ -13,8 +13,9 @@ use super::{
 use crate::observe::hex;
 use crate::reference::blockdev;
 use crate::reference::chain::policy::{Follow, Literal};
-use crate::reference::chain::{Chain, Resolver};
+use crate::reference::chain::{Chain, Resolver, resolve_image};
 use crate::reference::domain::Domain;
+use crate::reference::file::open_image;
 use crate::reference::format::Format;
 use crate::reference::inspection::Inspection;
 use crate::reference::label::{self, Config, Namespace, Plan, Running};
@@ -60,6 +61,7 @@ impl Subject for Reference {
     fn answer(&mut self, question: &Question<'_>, dir: &Path) -> Answer {
         let answer = match question {
             Question::Header(image) => header(image, dir),
+            Question::Open(image) => open(image, dir),
             Question::Read {
                 image,
                 offsets,
@@ -150,6 +152,20 @@ fn header(image: &ImageAsk, dir: &Path) -> Result<Facts, Declined> {
             raw: data_file.raw,
         }),
     }))
+}
+
+/// Opens every file of an image's chain for reading.
+fn open(image: &ImageAsk, dir: &Path) -> Result<Facts, Declined> {
+    let path = file_name::join(dir, &image.file);
+    let chain = resolve_image(&path, format(image)?, &Literal)
+        .map_err(|error| refused(ErrorReport::from(&error)))?;
+    chain
+        .check_roles()
+        .map_err(|error| refused(ErrorReport::from(&error)))?;
+    for file in &chain.files {
+        open_image(&file.path).map_err(|error| rejected("unreadable", error.to_string()))?;
+    }
+    Ok(Facts::Done)
 }
 
 fn guest_bytes(

@@ -196,3 +196,25 @@ fn list_can_be_narrowed_by_level_and_requirement() {
         assert!(!both.lines().any(|id| id.starts_with(other)), "{both}");
     }
 }
+
+#[test]
+fn list_tells_bugs_with_the_cases_that_show_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let ran = qconform(dir.path(), &["list", "--bugs"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    for known in [
+        "CVE-2024-4467",
+        "CVE-2024-32498",
+        "shown by: ",
+        "not shown: ",
+    ] {
+        assert!(ran.stdout.contains(known), "{known}");
+    }
+    let ran = qconform(
+        dir.path(),
+        &["list", "--bugs", "--json", "label/second/conflicting-label"],
+    );
+    let first: Value = serde_json::from_str(ran.stdout.lines().next().unwrap()).unwrap();
+    assert_eq!(first["id"], "libvirt-refused-user-counted");
+    assert_eq!(first["cases"][0], "label/second/conflicting-label");
+}

@@ -31,6 +31,11 @@ impl When {
         Ok(When { labels })
     }
 
+    /// Whether every combination is spoken of.
+    pub(super) fn is_always(&self) -> bool {
+        self.labels.is_empty()
+    }
+
     /// Whether these choices are spoken of.
     pub(super) fn matches(&self, choices: &Choices) -> bool {
         self.labels.iter().all(|(axis, wanted)| {
