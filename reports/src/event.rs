@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use qconform_scenarios::baseline::Severity;
 use qconform_scenarios::requirement::Requirement;
 use qconform_scenarios::verdict::{Level, Verdict};
 use schemars::JsonSchema;
@@ -127,6 +128,9 @@ pub struct CaseEvent {
     pub steps: u32,
     /// Why the baseline expects a deviation, where it does.
     pub known_reason: Option<String>,
+    /// What the baseline says of the deviation, where it expects one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deviation: Option<Deviation>,
     /// The command that repeats the case.
     pub repeat: String,
     /// Time that the case took, in microseconds.
@@ -143,6 +147,20 @@ impl CaseEvent {
         });
         (!told && !self.message.is_empty()).then_some(self.message.as_str())
     }
+}
+
+/// What a baseline says of a case that fails as expected, beside the reason.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Deviation {
+    /// The verdict that the case has without the baseline.
+    pub verdict: Verdict,
+    /// What it does to users.
+    pub severity: Severity,
+    /// The requirement that it breaks.
+    pub requirement: String,
+    /// Where it is discussed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link: Option<String>,
 }
 
 /// Something that is not as expected.

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use crate::stream::Run;
-use crate::{badge, flat, github, html, json, junit, markdown, sarif, tap, terminal};
+use crate::{badge, findings, flat, github, html, json, junit, markdown, sarif, tap, terminal};
 
 /// A format that a run can be written in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,6 +26,8 @@ pub enum Format {
     Badge,
     /// SARIF 2.1.0, security-relevant findings only.
     Sarif,
+    /// A page of deviations, requirement by requirement.
+    Findings,
     /// One line for each unexpected case.
     Failures,
     /// One line for each passing case.
@@ -34,7 +36,7 @@ pub enum Format {
 
 impl Format {
     /// Every format.
-    pub const ALL: [Format; 11] = [
+    pub const ALL: [Format; 12] = [
         Format::Terminal,
         Format::Html,
         Format::Junit,
@@ -44,6 +46,7 @@ impl Format {
         Format::Github,
         Format::Badge,
         Format::Sarif,
+        Format::Findings,
         Format::Failures,
         Format::Passes,
     ];
@@ -61,6 +64,7 @@ impl Format {
             Format::Github => "github",
             Format::Badge => "badge",
             Format::Sarif => "sarif",
+            Format::Findings => "findings",
             Format::Failures => "failures",
             Format::Passes => "passes",
         }
@@ -94,6 +98,7 @@ impl Format {
             Format::Github => github::write(run, out),
             Format::Badge => badge::write(run, out),
             Format::Sarif => sarif::write(run, out),
+            Format::Findings => findings::write(run, out),
             Format::Failures => flat::failures(run, out),
             Format::Passes => flat::passes(run, out),
         }

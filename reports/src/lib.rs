@@ -8,6 +8,7 @@ pub mod badge;
 pub mod counts;
 pub mod diff;
 pub mod event;
+pub mod findings;
 pub mod flat;
 pub mod format;
 pub mod github;

@@ -150,13 +150,12 @@ fn failure(run: &Run, case: &CaseEvent) -> String {
             None => format!("- <code>{}</code>", shown(id)),
         });
     }
-    let command = text::printable(&case.repeat);
-    let fence = fence(&command);
-    lines.push(format!("\n{fence}sh\n{command}\n{fence}\n</details>\n"));
+    lines.push(format!("\n{}</details>\n", command(&case.repeat)));
     lines.join("\n")
 }
 
-fn differences(case: &CaseEvent) -> Vec<String> {
+/// Expected beside observed, as the lines of a table.
+pub(crate) fn differences(case: &CaseEvent) -> Vec<String> {
     let mut lines = vec!["| | expected | observed |\n|---|---|---|".to_owned()];
     for difference in case.differences.iter().take(DIFFERENCES) {
         let value = |value| escaped(&text::value(value, CHARACTERS));
@@ -250,7 +249,7 @@ fn skipped(run: &Run, out: &mut impl Write) -> io::Result<()> {
     writeln!(out)
 }
 
-fn shown(hostile: &str) -> String {
+pub(crate) fn shown(hostile: &str) -> String {
     escaped(&text::clipped(hostile, CHARACTERS))
 }
 
@@ -270,6 +269,13 @@ fn escaped(text: &str) -> String {
         previous = c;
     }
     out
+}
+
+/// A command in a block that it cannot close.
+pub(crate) fn command(text: &str) -> String {
+    let command = text::printable(text);
+    let fence = fence(&command);
+    format!("{fence}sh\n{command}\n{fence}\n")
 }
 
 /// A fence that the text cannot close.

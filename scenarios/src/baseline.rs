@@ -1,17 +1,62 @@
 //! Baselines: a subject's known deviations, each with its reason.
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use crate::error::{DataError, Fault};
 use crate::locate;
 use crate::select::Patterns;
 use crate::verdict::Verdict;
 
+/// What a deviation does to whoever relies on the subject, worst first.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Severity {
+    /// Other guest bytes than the image holds, as if all was well.
+    WrongData,
+    /// A file that the image doesn't use is named, opened or labelled, or one that it uses is not.
+    WrongFile,
+    /// A file of the chain has another owner or label than it must have.
+    WrongLabel,
+    /// A fact of the header is told wrongly.
+    WrongFact,
+    /// The subject dies.
+    Crash,
+    /// The subject doesn't come to an end.
+    Hang,
+    /// A good image or domain is refused.
+    Refusal,
+    /// A bad image or domain is accepted.
+    Lenient,
+}
+
+impl Severity {
+    /// The name as it stands in baselines.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Severity::WrongData => "wrong-data",
+            Severity::WrongFile => "wrong-file",
+            Severity::WrongLabel => "wrong-label",
+            Severity::WrongFact => "wrong-fact",
+            Severity::Crash => "crash",
+            Severity::Hang => "hang",
+            Severity::Refusal => "refusal",
+            Severity::Lenient => "lenient",
+        }
+    }
+}
+
 /// The known deviations of one subject.
 #[derive(Debug, Clone, Default)]
 pub struct Baseline {
     deviations: Vec<Deviation>,
 }
+
+/// How a reason begins that nobody has written yet.
+pub const UNEXPLAINED: &str = "TODO";
 
 /// One known deviation.
 #[derive(Debug, Clone)]
@@ -22,11 +67,19 @@ pub struct Deviation {
     pub verdict: Verdict,
     /// How their message begins.
     pub message: String,
-    /// Why this is so, in a sentence.
+    /// What was seen, in a sentence.
     pub reason: String,
+    /// What it does to users.
+    pub severity: Severity,
+    /// The requirement that it breaks.
+    pub requirement: String,
+    /// Where it is discussed.
+    pub link: Option<String>,
     /// Line in the baseline file, for messages about stale entries.
     pub place: String,
     patterns: Patterns,
+    /// Versions of the subject that it is true of, where it isn't true of all.
+    versions: Option<Patterns>,
 }
 
 #[derive(Deserialize)]
@@ -39,12 +92,32 @@ struct File {
 #[derive(Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 struct Entry {
-    cases: String,
+    cases: OneOrMore,
     verdict: Verdict,
     message: String,
     reason: String,
-    #[serde(default, rename = "link")]
-    _link: Option<String>,
+    severity: Severity,
+    requirement: String,
+    #[serde(default)]
+    link: Option<String>,
+    #[serde(default)]
+    when: Option<OneOrMore>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum OneOrMore {
+    One(String),
+    More(Vec<String>),
+}
+
+impl OneOrMore {
+    fn list(self) -> Vec<String> {
+        match self {
+            Self::One(one) => vec![one],
+            Self::More(more) => more,
+        }
+    }
 }
 
 impl Baseline {
@@ -62,21 +135,37 @@ impl Baseline {
                 let message = format!("`{}` is no deviation", entry.verdict.as_str());
                 return Err(at("verdict", message));
             }
-            if entry.reason.trim().is_empty() {
+            if entry.reason.trim().is_empty() || entry.reason.starts_with(UNEXPLAINED) {
                 return Err(at("reason", "a deviation gives its reason".to_owned()));
             }
-            let patterns = Patterns::parse(std::slice::from_ref(&entry.cases), false)
-                .map_err(|error| at("cases", error.to_string()))?;
+            let versions = entry.when.map(|when| Patterns::parse(&when.list(), false));
+            let versions = versions.transpose();
+            let cases = entry.cases.list();
+            let patterns = Patterns::parse(&cases, false);
             deviations.push(Deviation {
                 place: at("cases", String::new()).place.to_string(),
-                cases: entry.cases,
+                cases: cases.join(", "),
                 verdict: entry.verdict,
                 message: entry.message,
                 reason: entry.reason,
-                patterns,
+                severity: entry.severity,
+                requirement: entry.requirement,
+                link: entry.link,
+                versions: versions.map_err(|error| at("when", error.to_string()))?,
+                patterns: patterns.map_err(|error| at("cases", error.to_string()))?,
             });
         }
         Ok(Baseline { deviations })
+    }
+
+    /// The baseline with those deviations only that are true of a version of the subject.
+    #[must_use]
+    pub fn of_version(mut self, version: &str) -> Self {
+        self.deviations.retain(|deviation| {
+            let versions = deviation.versions.as_ref();
+            versions.is_none_or(|versions| versions.matches(version))
+        });
+        self
     }
 
     /// The deviations, in the order of the file.
@@ -119,7 +208,8 @@ mod tests {
     use rstest::rstest;
 
     const TEXT: &str = "[[deviation]]\ncases = \"read/raw-flag/*\"\nverdict = \"wrong-data\"\n\
-        message = \"offset 0\"\nreason = \"The backing file shows through.\"\n";
+        message = \"offset 0\"\nreason = \"The backing file shows through.\"\n\
+        severity = \"wrong-data\"\nrequirement = \"read.x\"\nwhen = \"10.*\"\n";
 
     #[rstest]
     #[case::the_known_failure(
@@ -149,10 +239,27 @@ mod tests {
     }
 
     #[rstest]
-    #[case("wrong-data", "pass", "b.toml:3:1: `pass` is no deviation")]
+    #[case("10.0.2", 1)]
+    #[case("9.0.0", 0)]
+    fn a_deviation_can_be_of_some_versions_only(#[case] version: &str, #[case] count: usize) {
+        let baseline = Baseline::parse("b.toml", TEXT).unwrap();
+        assert_eq!(baseline.of_version(version).deviations().len(), count);
+    }
+
+    #[rstest]
+    #[case(
+        "verdict = \"wrong-data",
+        "verdict = \"pass",
+        "b.toml:3:1: `pass` is no deviation"
+    )]
     #[case(
         "The backing file shows through.",
         " ",
+        "b.toml:5:1: a deviation gives its reason"
+    )]
+    #[case(
+        "The backing file shows through.",
+        "TODO: say why",
         "b.toml:5:1: a deviation gives its reason"
     )]
     fn a_bad_entry_is_an_error_with_its_line(

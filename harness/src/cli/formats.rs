@@ -16,7 +16,7 @@ use super::error::Failure;
 #[derive(Debug, Args)]
 pub(super) struct FormatArgs {
     /// Format of what is printed: terminal, html, junit, tap, json, markdown, github, badge,
-    /// sarif, failures or passes.
+    /// sarif, findings, failures or passes.
     #[arg(long, value_name = "FORMAT", default_value = "terminal", value_parser = format)]
     pub(super) format: Format,
     /// Write a report to a file, too; repeatable.

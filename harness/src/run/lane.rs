@@ -57,6 +57,7 @@ impl<'a> Lane<'a> {
             cells: seen.map_or_else(Vec::new, |seen| setup::cells(&case, seen)),
             steps: seen.map_or(0, |seen| steps(&case, seen)),
             known_reason: None,
+            deviation: None,
             repeat: repeat::command(
                 &self.options.own_files,
                 self.options.seed,

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use qconform_reports::event::{BaselineUse, CaseEvent, RunFooter};
+use qconform_reports::event::{BaselineUse, CaseEvent, Deviation, RunFooter, SubjectInfo};
 use qconform_scenarios::baseline::Baseline;
 use qconform_scenarios::error::DataError;
 use qconform_scenarios::suite::Suite;
@@ -26,16 +26,16 @@ struct Account {
 
 impl Ledger {
     /// An empty ledger with the baseline that ships for each subject.
-    pub(super) fn new<'a>(subjects: impl Iterator<Item = &'a str>) -> Result<Self, DataError> {
+    pub(super) fn new(subjects: &[SubjectInfo]) -> Result<Self, DataError> {
         let mut accounts = BTreeMap::new();
         for subject in subjects {
             let account = Account {
-                baseline: Suite::baseline(subject)?,
+                baseline: Suite::baseline(&subject.name)?.of_version(&subject.version),
                 counts: BTreeMap::new(),
                 tried: BTreeSet::new(),
                 seen: BTreeSet::new(),
             };
-            accounts.insert(subject.to_owned(), account);
+            accounts.insert(subject.name.clone(), account);
         }
         Ok(Ledger { accounts })
     }
@@ -57,6 +57,12 @@ impl Ledger {
             event.known_reason = Some(deviation.reason.clone());
             if verdict == Verdict::Known {
                 account.seen.insert(number);
+                event.deviation = Some(Deviation {
+                    verdict: event.verdict,
+                    severity: deviation.severity,
+                    requirement: deviation.requirement.clone(),
+                    link: deviation.link.clone(),
+                });
             } else {
                 event.message = format!("passes, but {} says it fails", deviation.place);
             }
@@ -135,6 +141,7 @@ mod tests {
             cells: Vec::new(),
             steps: 0,
             known_reason: None,
+            deviation: None,
             repeat: String::new(),
             micros: 0,
         }
@@ -153,7 +160,12 @@ mod tests {
         #[case] entered: Verdict,
         #[case] stale: usize,
     ) {
-        let mut ledger = Ledger::new(["qemu"].into_iter()).unwrap();
+        let qemu = SubjectInfo {
+            name: "qemu".to_owned(),
+            version: "10.0.2".to_owned(),
+            levels: vec![Level::Read],
+        };
+        let mut ledger = Ledger::new(&[qemu]).unwrap();
         assert_eq!(ledger.enter(event(verdict, message)).verdict, entered);
         let footer = ledger.close(true, false, Duration::ZERO);
         assert_eq!(footer.stale.len(), stale, "{:?}", footer.stale);

@@ -119,7 +119,7 @@ pub fn run(
         schedule::keep_fitting(&mut subjects, options);
     }
     let infos: Vec<SubjectInfo> = subjects.iter().map(|asked| asked.info.clone()).collect();
-    let mut ledger = Ledger::new(infos.iter().map(|info| info.name.as_str()))?;
+    let mut ledger = Ledger::new(&infos)?;
 
     sink(&Event::Header(Box::new(header(
         options,

@@ -29,6 +29,7 @@ pub(crate) fn written(format: Format, run: &Run) -> String {
 #[case(Format::Github)]
 #[case(Format::Badge)]
 #[case(Format::Sarif)]
+#[case(Format::Findings)]
 #[case(Format::Passes)]
 fn the_stored_run_in_every_format(#[case] format: Format) {
     insta::assert_snapshot!(format.as_str(), written(format, &stored()));

@@ -2,8 +2,11 @@
 
 use std::path::Path;
 
-use qconform_reports::event::{CaseEvent, Difference, FORMAT, RunFooter, RunHeader, SubjectInfo};
+use qconform_reports::event::{
+    CaseEvent, Deviation, Difference, FORMAT, RunFooter, RunHeader, SubjectInfo,
+};
 use qconform_reports::stream::Run;
+use qconform_scenarios::baseline::Severity;
 use qconform_scenarios::verdict::{Level, Verdict};
 
 /// The stored run.
@@ -65,6 +68,12 @@ pub(crate) fn run_saying(text: &str, verdicts: &[Verdict]) -> Run {
             cells: Vec::new(),
             steps: 0,
             known_reason: Some(text.to_owned()),
+            deviation: Some(Deviation {
+                verdict: Verdict::WrongData,
+                severity: Severity::WrongData,
+                requirement: text.to_owned(),
+                link: Some(text.to_owned()),
+            }),
             repeat: text.to_owned(),
             micros: 1,
         });
