@@ -1,5 +1,8 @@
 //! Baselines: a subject's known deviations, each with its reason.
 
+mod cover;
+pub mod update;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -161,10 +164,7 @@ impl Baseline {
     /// The baseline with those deviations only that are true of a version of the subject.
     #[must_use]
     pub fn of_version(mut self, version: &str) -> Self {
-        self.deviations.retain(|deviation| {
-            let versions = deviation.versions.as_ref();
-            versions.is_none_or(|versions| versions.matches(version))
-        });
+        self.deviations.retain(|deviation| deviation.is_of(version));
         self
     }
 
@@ -178,10 +178,32 @@ impl Baseline {
     /// deviation that speaks of the case, if one does.
     #[must_use]
     pub fn apply(&self, id: &str, verdict: Verdict, message: &str) -> (Verdict, Option<usize>) {
+        self.apply_where(|_| true, id, verdict, message)
+    }
+
+    /// As [`Self::apply`] would after [`Self::of_version`], with numbers of all deviations.
+    fn apply_to(
+        &self,
+        version: &str,
+        id: &str,
+        verdict: Verdict,
+        message: &str,
+    ) -> (Verdict, Option<usize>) {
+        self.apply_where(|deviation| deviation.is_of(version), id, verdict, message)
+    }
+
+    fn apply_where(
+        &self,
+        counts: impl Fn(&Deviation) -> bool,
+        id: &str,
+        verdict: Verdict,
+        message: &str,
+    ) -> (Verdict, Option<usize>) {
+        let speaks = |it: &Deviation| it.covers(id) && it.fits(verdict, message);
         let found = self
             .deviations
             .iter()
-            .position(|deviation| deviation.covers(id) && deviation.fits(verdict, message));
+            .position(|deviation| counts(deviation) && speaks(deviation));
         match (found, verdict) {
             (Some(index), Verdict::Pass) => (Verdict::Fixed, Some(index)),
             (Some(index), _) => (Verdict::Known, Some(index)),
@@ -195,6 +217,13 @@ impl Deviation {
     #[must_use]
     pub fn covers(&self, id: &str) -> bool {
         self.patterns.matches(id)
+    }
+
+    /// Whether the entry is true of a version of the subject.
+    #[must_use]
+    pub fn is_of(&self, version: &str) -> bool {
+        let versions = self.versions.as_ref();
+        versions.is_none_or(|versions| versions.matches(version))
     }
 
     fn fits(&self, verdict: Verdict, message: &str) -> bool {
