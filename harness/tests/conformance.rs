@@ -71,6 +71,7 @@ fn judge(suite: &Suite, id: &str, subject: &str) -> Result<Completion, Failed> {
         jobs: std::num::NonZeroUsize::new(1),
         timeout: TIMEOUT,
         require: Vec::new(),
+        baselines: Default::default(),
         command: Vec::new(),
     };
     let mut events = Vec::new();

@@ -138,6 +138,20 @@ pub struct CaseEvent {
 }
 
 impl CaseEvent {
+    /// What a deviation does to users, as far as it can be told from outside; a baseline knows
+    /// better.
+    #[must_use]
+    pub fn severity(&self) -> Severity {
+        match (self.verdict, self.level) {
+            (Verdict::WrongData, _) => Severity::WrongData,
+            (Verdict::Crashed, _) => Severity::Crash,
+            (Verdict::TimedOut, _) => Severity::Hang,
+            (_, Level::Label) => Severity::WrongLabel,
+            (_, Level::Header) => Severity::WrongFact,
+            _ => Severity::WrongFile,
+        }
+    }
+
     /// The message, unless it is empty or says no more than the first difference.
     #[must_use]
     pub fn reason(&self) -> Option<&str> {

@@ -9,7 +9,6 @@ use std::io::{self, Write};
 
 use qconform_scenarios::baseline::Severity;
 use qconform_scenarios::requirement::Requirement;
-use qconform_scenarios::verdict::{Level, Verdict};
 
 use crate::counts::Group;
 use crate::event::{self, CaseEvent};
@@ -79,7 +78,7 @@ fn of_case(case: &CaseEvent, subjects: usize) -> Option<Finding<'_>> {
             deviation.link.as_deref(),
         ),
         None if case.verdict.is_failure() => (
-            severity(case),
+            case.severity(),
             case.requirements.first().map_or("", |id| id),
             event::scenario(&case.case),
             None,
@@ -95,18 +94,6 @@ fn of_case(case: &CaseEvent, subjects: usize) -> Option<Finding<'_>> {
         cases: vec![0; subjects],
         shortest: case,
     })
-}
-
-/// What a deviation that no baseline knows looks like from outside.
-fn severity(case: &CaseEvent) -> Severity {
-    match (case.verdict, case.level) {
-        (Verdict::WrongData, _) => Severity::WrongData,
-        (Verdict::Crashed, _) => Severity::Crash,
-        (Verdict::TimedOut, _) => Severity::Hang,
-        (_, Level::Label) => Severity::WrongLabel,
-        (_, Level::Header) => Severity::WrongFact,
-        _ => Severity::WrongFile,
-    }
 }
 
 fn head(run: &Run, tally: &Tally<'_>, out: &mut impl Write) -> io::Result<()> {

@@ -74,7 +74,7 @@ pub(super) fn write_report(path: &Path, format: Format, run: &Run) -> Result<(),
 
 /// Writes a file so that no half of it is seen: beside its name first, then renamed. What is
 /// there and isn't a regular file, such as a pipe, is written to.
-fn write_file(
+pub(super) fn write_file(
     path: &Path,
     write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
 ) -> Result<(), Failure> {

@@ -7,6 +7,7 @@ use clap::{ColorChoice, Parser, Subcommand};
 use qconform_reports::event::RunFooter;
 use qconform_scenarios::verdict::Verdict;
 
+mod baseline;
 mod blockdev;
 mod capture;
 mod doctor;
@@ -122,6 +123,8 @@ enum Command {
     Blockdev(blockdev::Args),
     /// Print what relabelling would do to each file, and why.
     Plan(plan::Args),
+    /// Keep a subject's known deviations up to date.
+    Baseline(baseline::Args),
     /// Tell a run again in another format, merge shards, compare runs.
     Report(report::Args),
     /// Say what this machine can do, and how to get what is missing.
@@ -164,6 +167,7 @@ fn dispatch(command: Command, out: &mut dyn Write) -> Result<Exit, Failure> {
         Command::Chain(args) => image::chain(&args, out),
         Command::Blockdev(args) => blockdev::run(&args, out),
         Command::Plan(args) => plan::run(&args, out),
+        Command::Baseline(args) => baseline::run(&args, out),
         Command::Report(args) => report::run(&args, out),
         Command::Doctor(args) => doctor::run(&args, out),
     }

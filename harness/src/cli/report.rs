@@ -79,7 +79,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Exit, Failure> {
 }
 
 /// Opens a run by its stream or by the folder that holds it.
-fn open(path: &Path) -> Result<Run, Failure> {
+pub(super) fn open(path: &Path) -> Result<Run, Failure> {
     let is_folder = fs::metadata(path).is_ok_and(|metadata| metadata.is_dir());
     let path = match is_folder {
         true => path.join(STREAM),

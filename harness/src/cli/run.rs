@@ -1,5 +1,6 @@
 //! `qconform run`.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -9,6 +10,7 @@ use std::time::Duration;
 
 use qconform_reports::event::{Event, Shard};
 use qconform_reports::format::Format;
+use qconform_scenarios::baseline::Baseline;
 
 use super::Exit;
 use super::error::Failure;
@@ -40,6 +42,9 @@ pub(super) struct Args {
     /// installed; repeatable, or separated by commas.
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     require: Vec<String>,
+    /// A subject's known deviations, in the place of those that ship; repeatable.
+    #[arg(long, value_name = "SUBJECT=FILE", value_parser = baseline)]
+    baseline: Vec<(String, PathBuf)>,
     /// Folder for the reports; what an earlier run left there becomes FOLDER.old.
     #[arg(short, long, value_name = "FOLDER", default_value = "conformance.out")]
     output: PathBuf,
@@ -71,6 +76,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Exit, Failure> {
             .filter(|name| !is_subject(name))
             .cloned()
             .collect(),
+        baselines: baselines(&args.baseline)?,
         command: std::env::args().collect(),
     };
     let stop = stop_on_signals()?;
@@ -100,6 +106,23 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Exit, Failure> {
         true => Exit::Interrupted,
         false => Exit::of_footer(&footer),
     })
+}
+
+fn baseline(text: &str) -> Result<(String, PathBuf), String> {
+    match text.rsplit_once('=') {
+        Some((name, path)) if !path.is_empty() => Ok((name.to_owned(), PathBuf::from(path))),
+        _ => Err("is not of the form SUBJECT=FILE".to_owned()),
+    }
+}
+
+fn baselines(given: &[(String, PathBuf)]) -> Result<BTreeMap<String, Baseline>, Failure> {
+    let mut baselines = BTreeMap::new();
+    for (subject, path) in given {
+        let text = std::fs::read_to_string(path).map_err(|error| Failure::file(path, &error))?;
+        let baseline = Baseline::parse(&path.to_string_lossy(), &text)?;
+        baselines.insert(subject.clone(), baseline);
+    }
+    Ok(baselines)
 }
 
 /// The shard of the command line or of CI; says on standard error what CI told.

@@ -25,12 +25,19 @@ struct Account {
 }
 
 impl Ledger {
-    /// An empty ledger with the baseline that ships for each subject.
-    pub(super) fn new(subjects: &[SubjectInfo]) -> Result<Self, DataError> {
+    /// An empty ledger with a baseline for each subject: one of `own`, or that which ships.
+    pub(super) fn new(
+        subjects: &[SubjectInfo],
+        own: &BTreeMap<String, Baseline>,
+    ) -> Result<Self, DataError> {
         let mut accounts = BTreeMap::new();
         for subject in subjects {
+            let baseline = match own.get(&subject.name) {
+                Some(own) => own.clone(),
+                None => Suite::baseline(&subject.name)?,
+            };
             let account = Account {
-                baseline: Suite::baseline(&subject.name)?.of_version(&subject.version),
+                baseline: baseline.of_version(&subject.version),
                 counts: BTreeMap::new(),
                 tried: BTreeSet::new(),
                 seen: BTreeSet::new(),
@@ -165,7 +172,7 @@ mod tests {
             version: "10.0.2".to_owned(),
             levels: vec![Level::Read],
         };
-        let mut ledger = Ledger::new(&[qemu]).unwrap();
+        let mut ledger = Ledger::new(&[qemu], &BTreeMap::new()).unwrap();
         assert_eq!(ledger.enter(event(verdict, message)).verdict, entered);
         let footer = ledger.close(true, false, Duration::ZERO);
         assert_eq!(footer.stale.len(), stale, "{:?}", footer.stale);

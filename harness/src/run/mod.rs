@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use qconform_reports::event::{
     CapabilityInfo, Event, FORMAT, RunFooter, RunHeader, Shard, SubjectInfo,
 };
+use qconform_scenarios::baseline::Baseline;
 use qconform_scenarios::error::DataError;
 use qconform_scenarios::requirement::Requirement;
 use qconform_scenarios::select::Selection;
@@ -52,6 +53,8 @@ pub struct Options {
     pub timeout: Duration,
     /// Capabilities whose absence is an error.
     pub require: Vec<String>,
+    /// Known deviations in the place of those that ship, by subject.
+    pub baselines: BTreeMap<String, Baseline>,
     /// The command line, word by word.
     pub command: Vec<String>,
 }
@@ -119,7 +122,7 @@ pub fn run(
         schedule::keep_fitting(&mut subjects, options);
     }
     let infos: Vec<SubjectInfo> = subjects.iter().map(|asked| asked.info.clone()).collect();
-    let mut ledger = Ledger::new(&infos)?;
+    let mut ledger = Ledger::new(&infos, &options.baselines)?;
 
     sink(&Event::Header(Box::new(header(
         options,

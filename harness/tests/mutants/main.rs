@@ -102,6 +102,7 @@ fn run_against(subject: &str, selection: Selection, timeout: Duration) -> Vec<Ca
         jobs: None,
         timeout,
         require: Vec::new(),
+        baselines: Default::default(),
         command: Vec::new(),
     };
     let mut cases = Vec::new();

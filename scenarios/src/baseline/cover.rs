@@ -41,7 +41,7 @@ pub(super) fn patterns(scenario: &str, wanted: &[&str], others: &[&str]) -> Vec<
                 left.retain(|index| !matches(&wanted[*index], choices));
             }
             None => {
-                let all = wanted[first].iter().cloned().enumerate().collect();
+                let all: Vec<_> = wanted[first].iter().cloned().enumerate().collect();
                 found.push(glob(scenario, count, &all));
                 left.remove(&first);
             }
@@ -74,7 +74,7 @@ fn matches(axes: &[String], choices: &[(usize, String)]) -> bool {
 }
 
 /// The pattern for some choices out of `count` axes.
-fn glob(scenario: &str, count: usize, choices: &Vec<(usize, String)>) -> String {
+fn glob(scenario: &str, count: usize, choices: &[(usize, String)]) -> String {
     let mut parts: Vec<String> = Vec::new();
     for place in 0..count {
         let choice = choices.iter().find(|(chosen, _)| *chosen == place);

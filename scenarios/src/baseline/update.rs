@@ -63,16 +63,26 @@ pub fn update(
         narrowed: Vec::new(),
         added: Vec::new(),
     };
+    let trailing = document.trailing().as_str().unwrap_or_default().to_owned();
+    let mut comment = None;
     let entries = document
         .entry("deviation")
         .or_insert_with(|| Item::ArrayOfTables(ArrayOfTables::new()));
     if let Some(entries) = entries.as_array_of_tables_mut() {
+        if entries.is_empty() {
+            // What stands in the file stays above its first entry.
+            comment = Some(trailing);
+        }
         keep_true(entries, &baseline, version, &seen, outcomes, &mut updated);
         for (group, ids) in seen.unknown {
             add(entries, &group, &ids, outcomes, &mut updated);
         }
     }
-    updated.text = document.to_string();
+    if let Some(comment) = comment {
+        document.set_trailing("");
+        updated.text = comment;
+    }
+    updated.text += &document.to_string();
     Ok(updated)
 }
 
