@@ -20,6 +20,7 @@ pub(crate) mod ground;
 use ground::Ground;
 
 use crate::observe::{self, SELINUX, Snapshot, Touch, Watch};
+use crate::subject::adapter::{Adapter, Launch};
 use crate::subject::{Answer, Description, Question, Registry, Subject};
 
 /// Where a subject may keep what it needs to know of labelled files, empty before each case.
@@ -33,6 +34,8 @@ pub enum Order {
     Describe {
         /// The subject's name.
         subject: String,
+        /// How it is started, if it is an adapter.
+        launch: Option<Launch>,
     },
     /// Run one case.
     Case(Box<CaseOrder>),
@@ -43,6 +46,8 @@ pub enum Order {
 pub struct CaseOrder {
     /// The subject's name.
     pub subject: String,
+    /// How it is started, if it is an adapter.
+    pub launch: Option<Launch>,
     /// Seed of the fixture.
     pub seed: u64,
     /// The fixture.
@@ -102,6 +107,7 @@ pub struct Stage {
 /// Answers requests, one after the other.
 pub struct Service<'a> {
     registry: &'a Registry,
+    adapter: Option<Adapter>,
     watch: Option<Watch>,
 }
 
@@ -117,6 +123,7 @@ impl<'a> Service<'a> {
     pub fn new(registry: &'a Registry) -> Self {
         Service {
             registry,
+            adapter: None,
             watch: None,
         }
     }
@@ -133,15 +140,46 @@ impl<'a> Service<'a> {
 
     fn obey(&mut self, order: Order) -> Result<Reply, String> {
         match order {
-            Order::Describe { subject } => self.open(&subject)?.describe().map(Reply::Described),
-            Order::Case(case) => {
-                let mut subject = self.open(&case.subject)?;
-                let observation = self.run(&case, subject.as_mut());
-                observation
-                    .map(|observation| Reply::Observed(Box::new(observation)))
-                    .map_err(|error| format!("the fixture can't be made or observed: {error}"))
+            Order::Describe {
+                launch: Some(launch),
+                ..
+            } => self.adapter(launch).describe().map(Reply::Described),
+            Order::Describe { subject, .. } => {
+                self.open(&subject)?.describe().map(Reply::Described)
             }
+            Order::Case(case) => self
+                .case(&case)
+                .map(|observation| Reply::Observed(Box::new(observation))),
         }
+    }
+
+    fn case(&mut self, case: &CaseOrder) -> Result<Observation, String> {
+        let failed = |error| format!("the fixture can't be made or observed: {error}");
+        let Some(launch) = &case.launch else {
+            let mut subject = self.open(&case.subject)?;
+            return self.run(case, subject.as_mut()).map_err(failed);
+        };
+        self.adapter(launch.clone());
+        // Taken out, because the service is needed, too.
+        let Some(mut adapter) = self.adapter.take() else {
+            return Err("there is no adapter".to_owned());
+        };
+        let observation = adapter
+            .begin_case()
+            .and_then(|()| self.run(case, &mut adapter));
+        adapter.end_case();
+        self.adapter = Some(adapter);
+        observation.map_err(failed)
+    }
+
+    /// The worker's one adapter, which goes on from case to case.
+    fn adapter(&mut self, launch: Launch) -> &mut Adapter {
+        let same = self
+            .adapter
+            .take()
+            .filter(|adapter| *adapter.launch() == launch);
+        self.adapter
+            .insert(same.unwrap_or_else(|| Adapter::new(launch)))
     }
 
     fn open(&self, name: &str) -> Result<Box<dyn Subject>, String> {

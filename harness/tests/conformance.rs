@@ -12,7 +12,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
-use qconform::run::{self, Options};
+use qconform::run::{self, Adapters, Options};
 use qconform::sandbox;
 use qconform::subject;
 use qconform::worker::Service;
@@ -33,7 +33,7 @@ fn main() -> ExitCode {
         .iter()
         .filter(|name| subject::is_installed(name));
     let installed: Vec<_> = installed.map(ToString::to_string).collect();
-    let subjects = run::describe(&installed).unwrap();
+    let subjects = run::describe(&installed, &Adapters::new()).unwrap();
     let suite = Arc::new(Suite::embedded().unwrap());
     let trials = trials(&suite, &subjects);
     libtest_mimic::run(&arguments, trials).exit_code()
@@ -66,6 +66,7 @@ fn judge(suite: &Suite, id: &str, subject: &str) -> Result<Completion, Failed> {
         },
         shard: None,
         subjects: vec![subject.to_owned()],
+        adapters: Adapters::new(),
         fitting_only: false,
         seed: 0,
         jobs: std::num::NonZeroUsize::new(1),

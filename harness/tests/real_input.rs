@@ -106,9 +106,11 @@ fn convert(dir: &Path) {
         stdin: Vec::new(),
         uid: MAKER,
         gid: MAKER,
+        labels: false,
         limits: Limits {
             time: Duration::from_secs(20),
             address_space: 8 << 30,
+            memory: 8 << 30,
             output: 1 << 20,
             processes: 64,
             file_size: 64 << 20,

@@ -60,9 +60,11 @@ fn subject(script: &str) -> Confined {
         stdin: b"given".to_vec(),
         uid: 1000,
         gid: 1001,
+        labels: false,
         limits: Limits {
             time: Duration::from_millis(1500),
             address_space: 1 << 30,
+            memory: 1 << 30,
             output: OUTPUT,
             processes: 20,
             file_size: 1 << 20,

@@ -14,6 +14,7 @@ use crate::capture::CaptureError;
 use crate::reference::redact;
 use crate::run::RunError;
 use crate::sandbox::SandboxError;
+use crate::subject::adapter::find::FindError;
 
 /// Why a command ends early.
 #[derive(Debug)]
@@ -60,6 +61,20 @@ impl Failure {
             Some(hint) => writeln!(out, "  hint: {}", text::printable(hint)),
             None => Ok(()),
         }
+    }
+}
+
+impl From<FindError> for Failure {
+    fn from(error: FindError) -> Self {
+        let (exit, hint) = match &error {
+            FindError::Unknown { known, .. } => (Exit::Usage, format!("there are {known}")),
+            FindError::NotInstalled { name } => (
+                Exit::Environment,
+                format!("`qconform subject install {name}` installs it"),
+            ),
+            _ => return Failure::new(Exit::Environment, error.to_string()),
+        };
+        Failure::new(exit, error.to_string()).hint(hint)
     }
 }
 

@@ -19,14 +19,16 @@ use super::output::Output;
 use super::progress::Progress;
 use super::select::SelectArgs;
 use super::shard::{self, ShardArg};
-use crate::run::{self, Options};
+use crate::run::{self, Adapters, Options};
 use crate::subject;
+use crate::subject::adapter::find;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(flatten)]
     select: SelectArgs,
-    /// Who is tested; repeatable. Default: reference, and qemu where it is installed.
+    /// Who is tested; repeatable: reference, qemu, adapter:NAME for an installed adapter, or
+    /// adapter:PATH. Default: reference, and qemu where it is installed.
     #[arg(long, value_name = "NAME")]
     subject: Vec<String>,
     /// How many workers [default: one for each processor].
@@ -58,7 +60,7 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Exit, Failure> {
     let selected = args.select.load()?;
-    let subjects = subjects(args)?;
+    let (subjects, adapters) = subjects(args)?;
     let is_subject = |name: &String| subject::BUILT_IN.contains(&name.as_str());
     let options = Options {
         suite: selected.suite,
@@ -66,6 +68,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Exit, Failure> {
         selection: selected.selection,
         shard: shard(args)?,
         subjects,
+        adapters,
         fitting_only: args.subject.is_empty(),
         seed: args.seed,
         jobs: args.jobs,
@@ -141,38 +144,35 @@ fn shard(args: &Args) -> Result<Option<Shard>, Failure> {
     Ok(Some(shard))
 }
 
-/// The subjects of the command line, or those that are there.
-fn subjects(args: &Args) -> Result<Vec<String>, Failure> {
+/// The subjects of the command line, or those that are there, and how adapters are started.
+fn subjects(args: &Args) -> Result<(Vec<String>, Adapters), Failure> {
+    let is_built_in = |name: &str| subject::BUILT_IN.contains(&name);
     for name in args.subject.iter().chain(&args.require) {
-        let known = subject::BUILT_IN.contains(&name.as_str());
-        if known && !subject::is_installed(name) {
+        if is_built_in(name) && !subject::is_installed(name) {
             let message = format!("subject `{name}` is not installed");
             return Err(Failure::new(Exit::Environment, message).hint(subject::MISSING));
         }
     }
-    if let Some(name) = args
-        .subject
-        .iter()
-        .find(|name| !subject::BUILT_IN.contains(&name.as_str()))
-    {
-        let message = format!("there is no subject `{name}`");
-        return Err(Failure::new(Exit::Usage, message)
-            .hint(format!("the subjects are {}", subject::BUILT_IN.join(", "))));
+    let mut subjects = Vec::new();
+    let mut adapters = Adapters::new();
+    for given in &args.subject {
+        let mut name = given.clone();
+        if !is_built_in(given) {
+            let found = find::find(given)?;
+            name.clone_from(&found.name);
+            adapters.insert(found.name, found.launch);
+        }
+        if !subjects.contains(&name) {
+            subjects.push(name);
+        }
     }
-    let mut subjects = args.subject.clone();
     if subjects.is_empty() {
         let all = subject::BUILT_IN
             .iter()
             .filter(|name| subject::is_installed(name));
         subjects.extend(all.map(ToString::to_string));
     }
-    let mut unique = Vec::new();
-    for name in subjects {
-        if !unique.contains(&name) {
-            unique.push(name);
-        }
-    }
-    Ok(unique)
+    Ok((subjects, adapters))
 }
 
 /// The first signal ends the run in good order; the second one at once.

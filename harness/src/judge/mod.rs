@@ -119,6 +119,7 @@ fn unanswered(observation: &Observation) -> Option<Judgement> {
             }
             Answer::Crashed { how } => Some(Judgement::plain(Verdict::Crashed, how)),
             Answer::TimedOut => Some(Judgement::plain(Verdict::TimedOut, "no answer in time")),
+            Answer::Failed { message } => Some(Judgement::plain(Verdict::HarnessError, message)),
             Answer::Accepted(_) | Answer::Rejected { .. } => None,
         })
 }
@@ -176,5 +177,6 @@ fn describe(answer: &Answer) -> String {
         Answer::Unsupported { message } => format!("unsupported ({message})"),
         Answer::Crashed { how } => format!("crashed ({how})"),
         Answer::TimedOut => "no answer in time".to_owned(),
+        Answer::Failed { message } => format!("not asked ({message})"),
     }
 }

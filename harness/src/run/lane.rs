@@ -1,15 +1,18 @@
-//! A lane: one thread with one worker, which is replaced when a case kills it.
+//! A lane: one thread with its workers, which are replaced when a case kills them.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::time::{Duration, Instant};
 
 use qconform_reports::event::{CaseEvent, Setup, SubjectInfo};
-use qconform_scenarios::case::Case;
+use qconform_scenarios::case::{Ask, Case};
 use qconform_scenarios::verdict::{Level, Verdict};
 
 use super::schedule::{self, Job};
-use super::{Options, RunError, repeat, setup};
+use super::{Adapters, Options, RunError, repeat, setup};
 use crate::judge::{self, Judgement};
 use crate::sandbox::{CallError, Capability, Settings, Worker};
+use crate::subject::adapter::Launch;
 use crate::worker::{CaseOrder, Observation, Order, Reply};
 
 /// Runs cases one after the other.
@@ -17,7 +20,9 @@ pub(super) struct Lane<'a> {
     options: &'a Options,
     settings: &'a Settings,
     capabilities: &'a [Capability],
-    worker: Option<Worker>,
+    /// One for each adapter, so that none can reach another; the built-in subjects share the one
+    /// without a name.
+    workers: BTreeMap<String, Worker>,
 }
 
 impl<'a> Lane<'a> {
@@ -30,7 +35,7 @@ impl<'a> Lane<'a> {
             options,
             settings,
             capabilities,
-            worker: None,
+            workers: BTreeMap::new(),
         }
     }
 
@@ -89,21 +94,25 @@ impl<'a> Lane<'a> {
     }
 
     fn ask(&mut self, job: &Job<'_>, case: &Case) -> Result<Asked, RunError> {
+        let launch = self.options.adapters.get(&job.subject);
         let order = Order::Case(Box::new(CaseOrder {
             subject: job.subject.clone(),
+            launch: launch.cloned(),
             seed: self.options.seed,
             files: case.files.clone(),
             filesystem: case.filesystem,
             ask: case.ask.clone(),
             records: job.records.clone(),
         }));
-        let worker = match &mut self.worker {
-            Some(worker) => worker,
-            none => none.insert(Worker::start(self.settings)?),
+        let name = launch.map_or("", |_| &job.subject);
+        let worker = match self.workers.entry(name.to_owned()) {
+            Entry::Occupied(worker) => worker.into_mut(),
+            Entry::Vacant(place) => place.insert(start(launch, self.settings)?),
         };
-        let reply = call(worker, &order, self.options.timeout);
+        let timeout = timeout(self.options.timeout, launch, case);
+        let reply = call(worker, &order, timeout);
         if matches!(reply, Err(Failure::Call(_))) {
-            self.worker = None;
+            self.workers.remove(name);
         }
         let judgement = match reply {
             Ok(Reply::Observed(observation)) => {
@@ -115,10 +124,9 @@ impl<'a> Lane<'a> {
                 Verdict::HarnessError,
                 "the worker answered another question".to_owned(),
             ),
-            Err(Failure::Call(CallError::TimedOut)) => plain(
-                Verdict::TimedOut,
-                format!("no answer in {:?}", self.options.timeout),
-            ),
+            Err(Failure::Call(CallError::TimedOut)) => {
+                plain(Verdict::TimedOut, format!("no answer in {timeout:?}"))
+            }
             Err(Failure::Call(error)) => plain(Verdict::Crashed, error.to_string()),
             Err(Failure::Json(error)) => plain(Verdict::HarnessError, error.to_string()),
         };
@@ -165,22 +173,50 @@ fn call(worker: &mut Worker, order: &Order, deadline: Duration) -> Result<Reply,
     serde_json::from_slice(&reply).map_err(Failure::Json)
 }
 
+fn start(launch: Option<&Launch>, settings: &Settings) -> Result<Worker, RunError> {
+    Ok(match launch {
+        Some(launch) => Worker::start(&launch.settings(settings))?,
+        None => Worker::start(settings)?,
+    })
+}
+
+/// Time that a case may take. An adapter that needs longer for each answer says so.
+fn timeout(usual: Duration, launch: Option<&Launch>, case: &Case) -> Duration {
+    let questions = match &case.ask {
+        Ask::Label(label) => label.steps.len(),
+        _ => 1,
+    };
+    let questions = u32::try_from(questions).unwrap_or(u32::MAX);
+    // One more for its start.
+    let needed = launch.map(|launch| {
+        launch
+            .limits
+            .time()
+            .saturating_mul(questions.saturating_add(2))
+    });
+    usual.max(needed.unwrap_or_default())
+}
+
 /// Asks each subject what it is.
 pub(super) fn describe_all(
     names: &[String],
+    adapters: &Adapters,
     settings: &Settings,
 ) -> Result<Vec<schedule::Asked>, RunError> {
-    let mut worker = Worker::start(settings)?;
     let mut described = Vec::new();
     for name in names {
         let fail = |message| RunError::Subject {
             name: name.clone(),
             message,
         };
+        let launch = adapters.get(name);
         let order = Order::Describe {
             subject: name.clone(),
+            launch: launch.cloned(),
         };
-        match call(&mut worker, &order, Duration::from_secs(30)) {
+        let mut worker = start(launch, settings)?;
+        let time = launch.map_or(Duration::ZERO, |launch| launch.limits.time());
+        match call(&mut worker, &order, time + Duration::from_secs(30)) {
             Ok(Reply::Described(description)) => described.push(schedule::Asked {
                 info: SubjectInfo {
                     name: name.clone(),

@@ -16,6 +16,7 @@ use qconform_scenarios::select::Selection;
 use qconform_scenarios::suite::{self, Selected, Suite};
 
 use crate::sandbox::{self, Capability, IdMap, SandboxError, Settings};
+use crate::subject::adapter::Launch;
 
 mod chain;
 mod lane;
@@ -30,6 +31,9 @@ use lane::{Ended, Lane};
 use ledger::Ledger;
 use schedule::{Asked, Job, Schedule};
 
+/// How adapters are started, by the subject's name.
+pub type Adapters = BTreeMap<String, Launch>;
+
 /// What to run, and how.
 #[derive(Debug)]
 pub struct Options {
@@ -43,6 +47,8 @@ pub struct Options {
     pub shard: Option<Shard>,
     /// Names of the subjects.
     pub subjects: Vec<String>,
+    /// How those of them are started that are adapters.
+    pub adapters: Adapters,
     /// Whether subjects that no selected case can be put to are left out.
     pub fitting_only: bool,
     /// Seed of every fixture.
@@ -156,9 +162,9 @@ pub fn run(
 }
 
 /// Asks subjects, by name, what they are.
-pub fn describe(names: &[String]) -> Result<Vec<SubjectInfo>, RunError> {
+pub fn describe(names: &[String], adapters: &Adapters) -> Result<Vec<SubjectInfo>, RunError> {
     let settings = Settings::new(IdMap::choose()?);
-    let described = lane::describe_all(names, &settings)?;
+    let described = lane::describe_all(names, adapters, &settings)?;
     Ok(described.into_iter().map(|asked| asked.info).collect())
 }
 
@@ -169,7 +175,8 @@ fn look_around(
     settings: &Settings,
 ) -> Result<(Vec<Capability>, Vec<Asked>), RunError> {
     std::thread::scope(|scope| {
-        let described = scope.spawn(|| lane::describe_all(&options.subjects, settings));
+        let described =
+            scope.spawn(|| lane::describe_all(&options.subjects, &options.adapters, settings));
         let capabilities = sandbox::capabilities(settings)?;
         let subjects = described
             .join()

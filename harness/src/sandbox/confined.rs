@@ -10,8 +10,8 @@ use std::time::Duration;
 use rustix::process::{Pid, PidfdFlags, WaitOptions, pidfd_open};
 
 use super::fence::Fence;
-use super::inside::{Abilities, abilities};
-use super::streams::{Outcome, Streams, Turn};
+use super::inside::abilities;
+use super::streams::{After, Outcome, Streams, Turn};
 use super::wire::moment;
 use super::{SandboxError, sys};
 
@@ -33,6 +33,9 @@ pub struct Confined {
     pub uid: u32,
     /// Group id, likewise.
     pub gid: u32,
+    /// Runs as the worker's root with all of its ids and what changing owners and labels takes, in a mount namespace
+    /// of its own; `uid` and `gid` don't count then.
+    pub labels: bool,
     /// What it may use.
     pub limits: Limits,
 }
@@ -42,8 +45,10 @@ pub struct Confined {
 pub struct Limits {
     /// From its start until it is killed.
     pub time: Duration,
-    /// Bytes of address space for each process.
+    /// Bytes of address space for each process; [`u64::MAX`] for programs that set much of it aside without using it.
     pub address_space: u64,
+    /// Bytes of memory of its own for each process.
+    pub memory: u64,
     /// Bytes kept of standard output and of standard error, each; one more and it is killed.
     pub output: usize,
     /// Processes and threads alive at once.
@@ -84,27 +89,27 @@ impl Confined {
     /// [`SandboxError::NotInWorker`] outside a worker, [`SandboxError::Subject`] when the program can't be started or
     /// shall run as root, [`SandboxError::SetUp`] when its namespace can't be made.
     pub fn run(&self) -> Result<Finished, SandboxError> {
-        let abilities = abilities().ok_or(SandboxError::NotInWorker)?;
-        if self.uid == 0 || self.gid == 0 {
-            return Err(self.failed(io::Error::new(
-                io::ErrorKind::InvalidInput,
-                "a subject never runs as root",
-            )));
-        }
-        let finished = self.start(abilities).and_then(|child| self.attend(child));
+        let finished = self.start().and_then(|child| self.attend(child));
         // Also after an error: the child may have been started.
         clear_out();
         finished
     }
 
-    fn failed(&self, source: impl Into<io::Error>) -> SandboxError {
+    pub(super) fn failed(&self, source: impl Into<io::Error>) -> SandboxError {
         SandboxError::Subject {
             program: self.program.clone(),
             source: source.into(),
         }
     }
 
-    fn start(&self, abilities: Abilities) -> Result<Child, SandboxError> {
+    pub(super) fn start(&self) -> Result<Child, SandboxError> {
+        let abilities = abilities().ok_or(SandboxError::NotInWorker)?;
+        if !self.labels && (self.uid == 0 || self.gid == 0) {
+            return Err(self.failed(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "a subject never runs as root",
+            )));
+        }
         let mut fence = Fence::new(self, abilities)?;
         let mut command = Command::new(&self.program);
         command.args(&self.args).current_dir(&self.dir).env_clear();
@@ -126,7 +131,7 @@ impl Confined {
         let mut input = self.stdin.as_slice();
         let outcome = loop {
             match streams
-                .turn(&handle, &mut input, until)
+                .turn(&handle, &mut input, until, After::Close)
                 .map_err(|error| self.failed(error))?
             {
                 Turn::Again => {}
@@ -159,13 +164,13 @@ fn how(status: ExitStatus) -> How {
 }
 
 /// Kills every process of the sandbox but this one, process 1, which the kernel spares.
-fn kill_others() {
+pub(super) fn kill_others() {
     if rustix::process::getpid().is_init() && abilities().is_some() {
         sys::kill_all_others();
     }
 }
 
-fn clear_out() {
+pub(super) fn clear_out() {
     kill_others();
     while rustix::process::wait(WaitOptions::empty()).is_ok() {}
 }

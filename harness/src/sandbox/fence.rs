@@ -25,19 +25,37 @@ pub(super) struct Fence {
     namespace: Option<OwnedFd>,
     /// None where the worker's only id is kept.
     ids: Option<(Uid, Gid)>,
-    limits: [(Resource, u64); 5],
+    labels: bool,
+    limits: [(Resource, u64); 6],
 }
+
+/// What root needs to be a labeller of files and to run programs as another user: no tracing of its worker, no
+/// network, no device.
+const LABELLER: CapabilitySet = CapabilitySet::CHOWN
+    .union(CapabilitySet::DAC_OVERRIDE)
+    .union(CapabilitySet::DAC_READ_SEARCH)
+    .union(CapabilitySet::FOWNER)
+    .union(CapabilitySet::FSETID)
+    .union(CapabilitySet::KILL)
+    .union(CapabilitySet::SETGID)
+    .union(CapabilitySet::SETUID)
+    .union(CapabilitySet::SETPCAP)
+    .union(CapabilitySet::SYS_ADMIN)
+    .union(CapabilitySet::SYS_CHROOT)
+    .union(CapabilitySet::SYS_RESOURCE)
+    .union(CapabilitySet::SYS_NICE);
 
 impl Fence {
     pub(super) fn new(subject: &Confined, abilities: Abilities) -> Result<Self, SandboxError> {
         let ids = (Uid::from_raw(subject.uid), Gid::from_raw(subject.gid));
-        let namespace = if abilities.proc {
+        let namespace = if abilities.proc && !subject.labels {
             Some(narrower(subject, abilities.single)?)
         } else {
             None
         };
         let limits = [
             (Resource::As, subject.limits.address_space),
+            (Resource::Data, subject.limits.memory),
             (Resource::Nproc, subject.limits.processes),
             (Resource::Fsize, subject.limits.file_size),
             (Resource::Core, 0),
@@ -47,32 +65,18 @@ impl Fence {
         Ok(Self {
             namespace,
             ids,
+            labels: subject.labels,
             limits,
         })
     }
 
     pub(super) fn close(&mut self) -> io::Result<()> {
         rustix::process::setsid()?;
-        if let Some(namespace) = &self.namespace {
-            move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::User))?;
+        if self.labels {
+            become_labeller()?;
+        } else {
+            self.lose_privilege()?;
         }
-        // While the privilege for it is still there: exec must not give root, if it is that, anything back.
-        rustix::thread::set_capabilities_secure_bits(
-            CapabilitiesSecureBits::NO_ROOT | CapabilitiesSecureBits::NO_ROOT_LOCKED,
-        )?;
-        if let Some((uid, gid)) = self.ids {
-            rustix::thread::set_thread_res_gid(gid, gid, gid)?;
-            rustix::thread::set_thread_res_uid(uid, uid, uid)?;
-        }
-        let none = CapabilitySet::empty();
-        rustix::thread::set_capabilities(
-            None,
-            CapabilitySets {
-                effective: none,
-                permitted: none,
-                inheritable: none,
-            },
-        )?;
         rustix::thread::set_no_new_privs(true)?;
         for (resource, limit) in self.limits {
             setrlimit(
@@ -85,6 +89,43 @@ impl Fence {
         }
         Ok(())
     }
+
+    fn lose_privilege(&self) -> io::Result<()> {
+        if let Some(namespace) = &self.namespace {
+            move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::User))?;
+        }
+        // While the privilege for it is still there: exec must not give root, if it is that, anything back.
+        rustix::thread::set_capabilities_secure_bits(
+            CapabilitiesSecureBits::NO_ROOT | CapabilitiesSecureBits::NO_ROOT_LOCKED,
+        )?;
+        if let Some((uid, gid)) = self.ids {
+            rustix::thread::set_thread_res_gid(gid, gid, gid)?;
+            rustix::thread::set_thread_res_uid(uid, uid, uid)?;
+        }
+        keep_capabilities(CapabilitySet::empty())
+    }
+}
+
+/// A mount namespace of its own keeps a labeller from covering what its worker looks at.
+fn become_labeller() -> io::Result<()> {
+    sys::unshare(UnshareFlags::NEWNS)?;
+    for capability in CapabilitySet::all() - LABELLER {
+        // The kernel may know fewer of them.
+        match rustix::thread::remove_capability_from_bounding_set(capability) {
+            Ok(()) | Err(rustix::io::Errno::INVAL) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    keep_capabilities(LABELLER)
+}
+
+fn keep_capabilities(kept: CapabilitySet) -> io::Result<()> {
+    let sets = CapabilitySets {
+        effective: kept,
+        permitted: kept,
+        inheritable: CapabilitySet::empty(),
+    };
+    Ok(rustix::thread::set_capabilities(None, sets)?)
 }
 
 /// Makes a user namespace that maps nothing but the subject's ids.

@@ -118,18 +118,17 @@ fn set_up(requests: &mut BufReader<File>, replies: &mut File) -> Result<SetUp, S
     let line = next_line(requests)?;
     let set_up: SetUp =
         serde_json::from_slice(&line).map_err(|error| SandboxError::at("read settings", error))?;
-    let visible: Vec<PathBuf> = set_up
-        .visible
-        .iter()
-        .map(|path| PathBuf::from(OsString::from_vec(path.clone())))
-        .collect();
+    let path = |bytes: &Vec<u8>| PathBuf::from(OsString::from_vec(bytes.clone()));
+    let pair = |(source, inside): &(Vec<u8>, Vec<u8>)| (path(source), path(inside));
+    let visible: Vec<(PathBuf, PathBuf)> = set_up.visible.iter().map(pair).collect();
+    let root = set_up.root.as_ref().map(path);
     let flags = UnshareFlags::NEWUSER
         | UnshareFlags::NEWNS
         | UnshareFlags::NEWPID
         | UnshareFlags::NEWIPC
         | UnshareFlags::NEWNET;
     sys::unshare(flags).map_err(|error| SandboxError::at("unshare", error))?;
-    let lent = Lent::take(&visible)?;
+    let lent = Lent::take(&visible, root.as_deref())?;
     notify(replies, &Notice::Unshared).map_err(|error| SandboxError::at("report", error))?;
     next_line(requests)?;
     become_namespace_root(&set_up)?;

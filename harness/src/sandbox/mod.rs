@@ -6,6 +6,7 @@
 //! trying, with [`capabilities`].
 
 mod capability;
+mod companion;
 mod confined;
 mod fence;
 mod id_map;
@@ -21,6 +22,7 @@ use std::io;
 use std::path::PathBuf;
 
 pub use capability::{Capability, capabilities};
+pub use companion::{Companion, Lost};
 pub use confined::{Confined, Finished, How, Limits};
 pub use id_map::{Extent, IdMap, MapWriter};
 pub use inside::run_if_worker;
@@ -37,6 +39,11 @@ pub struct Settings {
     pub tmpfs_inodes: u64,
     /// Extra files and folders of the host, absolute paths, visible read-only at the same path.
     pub visible: Vec<PathBuf>,
+    /// The same at paths of their own: where on the host, where inside.
+    pub placed: Vec<(PathBuf, PathBuf)>,
+    /// A folder of the host that takes the place of its system, read-only; `/dev`, `/proc`, `/run`, `/sys` and `/tmp`
+    /// in it don't count.
+    pub root: Option<PathBuf>,
 }
 
 impl Settings {
@@ -48,6 +55,8 @@ impl Settings {
             tmpfs_bytes: 256 << 20,
             tmpfs_inodes: 1 << 16,
             visible: Vec::new(),
+            placed: Vec::new(),
+            root: None,
         }
     }
 }

@@ -27,6 +27,8 @@ const SYSTEM: [&str; 8] = [
     "/etc/ld.so.cache",
     "/etc/alternatives",
 ];
+/// Folders of another root that the worker has itself.
+const OWN_FOLDERS: [&str; 5] = ["dev", "proc", "run", "sys", "tmp"];
 const DEVICES: [&str; 5] = [
     "/dev/null",
     "/dev/zero",
@@ -56,11 +58,14 @@ impl Lent {
     /// Clones everything that must be visible.
     ///
     /// Comes before the id switch: afterwards a folder behind somebody's 0700 home is out of reach.
-    pub(super) fn take(visible: &[PathBuf]) -> Result<Self, SandboxError> {
-        let mut items = Vec::new();
-        for path in SYSTEM.map(Path::new) {
-            items.extend(system_item(path)?);
-        }
+    pub(super) fn take(
+        visible: &[(PathBuf, PathBuf)],
+        root: Option<&Path>,
+    ) -> Result<Self, SandboxError> {
+        let mut items = match root {
+            Some(root) => system_of(root)?,
+            None => system()?,
+        };
         for path in DEVICES.map(Path::new) {
             items.push(tree(path, path, Restriction::Device)?);
         }
@@ -68,11 +73,12 @@ impl Lent {
         items.extend(block_device());
         items.push(own_program()?);
         let mut visible = visible.to_vec();
-        visible.sort();
-        for path in &visible {
+        // A folder comes before what lies in it.
+        visible.sort_by(|(_, a), (_, b)| a.cmp(b));
+        for (source, path) in &visible {
             acceptable(path)?;
             if !items.iter().any(|item| path.starts_with(&item.path)) {
-                items.push(tree(path, path, Restriction::Folder)?);
+                items.push(tree(source, path, Restriction::Folder)?);
             }
         }
         Ok(Self(items))
@@ -90,6 +96,10 @@ impl Lent {
         });
         mount_tmpfs(base, set_up)?;
         make_folders(base)?;
+        if set_up.root.is_some() {
+            fs::create_dir(base.join("run"))
+                .map_err(|error| SandboxError::at("make folders on the tmpfs", error))?;
+        }
         for item in &self.0 {
             place(base, item)?;
         }
@@ -116,20 +126,42 @@ fn acceptable(path: &Path) -> Result<(), SandboxError> {
     ))
 }
 
-/// A folder of the host's system: a symlink stays one, what is missing is left out.
-fn system_item(path: &Path) -> Result<Option<Item>, SandboxError> {
-    let failed = |error| SandboxError::at(format!("look at {}", path.display()), error);
-    match fs::symlink_metadata(path) {
+/// The host's system.
+fn system() -> Result<Vec<Item>, SandboxError> {
+    let mut items = Vec::new();
+    for path in SYSTEM.map(Path::new) {
+        items.extend(system_item(path, path)?);
+    }
+    Ok(items)
+}
+
+/// Everything in a folder that holds another system.
+fn system_of(root: &Path) -> Result<Vec<Item>, SandboxError> {
+    let failed = |error| SandboxError::at(format!("look at {}", root.display()), error);
+    let mut items = Vec::new();
+    for entry in fs::read_dir(root).map_err(failed)? {
+        let name = entry.map_err(failed)?.file_name();
+        if !OWN_FOLDERS.iter().any(|own| name == *own) {
+            items.extend(system_item(&root.join(&name), &Path::new("/").join(&name))?);
+        }
+    }
+    Ok(items)
+}
+
+/// A folder of a system: a symlink stays one, what is missing is left out.
+fn system_item(source: &Path, path: &Path) -> Result<Option<Item>, SandboxError> {
+    let failed = |error| SandboxError::at(format!("look at {}", source.display()), error);
+    match fs::symlink_metadata(source) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(failed(error)),
         Ok(found) if found.is_symlink() => {
-            let target = fs::read_link(path).map_err(failed)?;
+            let target = fs::read_link(source).map_err(failed)?;
             Ok(Some(Item {
                 path: path.to_owned(),
                 what: What::Link(target),
             }))
         }
-        Ok(_) => tree(path, path, Restriction::Folder).map(Some),
+        Ok(_) => tree(source, path, Restriction::Folder).map(Some),
     }
 }
 

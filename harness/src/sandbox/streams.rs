@@ -22,7 +22,17 @@ pub(super) enum Outcome {
     TooMuchOutput,
 }
 
+/// What becomes of the input once all of it is written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum After {
+    /// It ends.
+    Close,
+    /// More may follow.
+    Keep,
+}
+
 /// The three standard streams of a subject, seen from outside.
+#[derive(Debug)]
 pub(super) struct Streams {
     input: Option<OwnedFd>,
     pub(super) out: Capture,
@@ -48,20 +58,28 @@ impl Streams {
         self.out.overflowed || self.err.overflowed
     }
 
+    /// Ends the input.
+    pub(super) fn close_input(&mut self) {
+        self.input = None;
+    }
+
     /// Waits for one thing to happen and handles it.
     pub(super) fn turn(
         &mut self,
         process: &OwnedFd,
         input: &mut &[u8],
         until: Option<Instant>,
+        after: After,
     ) -> io::Result<Turn> {
-        if input.is_empty() {
+        if input.is_empty() && after == After::Close {
             self.input = None;
         }
         let mut fds = vec![PollFd::new(process, PollFlags::IN)];
+        // Where nothing is left to write, a pipe with room would wake the poll at once.
         fds.extend(
             self.input
                 .iter()
+                .filter(|_| !input.is_empty())
                 .map(|pipe| PollFd::new(pipe, PollFlags::OUT)),
         );
         fds.extend([&self.out, &self.err].into_iter().filter_map(|capture| {
@@ -112,6 +130,7 @@ impl Streams {
 }
 
 /// What came out of one stream.
+#[derive(Debug)]
 pub(super) struct Capture {
     pipe: Option<OwnedFd>,
     pub(super) kept: Vec<u8>,
@@ -127,6 +146,20 @@ impl Capture {
             limit,
             overflowed: false,
         }
+    }
+
+    /// The first whole line that was kept, without its end.
+    pub(super) fn line(&mut self) -> Option<Vec<u8>> {
+        let end = self.kept.iter().position(|byte| *byte == b'\n')?;
+        let rest = self.kept.split_off(end + 1);
+        let mut line = std::mem::replace(&mut self.kept, rest);
+        line.pop();
+        Some(line)
+    }
+
+    /// Whether the other side has closed the stream.
+    pub(super) fn closed(&self) -> bool {
+        self.pipe.is_none()
     }
 
     /// Takes what is there, at most one chunk; false when nothing is.

@@ -22,8 +22,10 @@ pub(super) struct SetUp {
     pub(super) probe: bool,
     pub(super) tmpfs_bytes: u64,
     pub(super) tmpfs_inodes: u64,
-    /// Extra host paths; bytes, because a path need not be UTF-8.
-    pub(super) visible: Vec<Vec<u8>>,
+    /// Extra host paths, each with its path inside; bytes, because a path need not be UTF-8.
+    pub(super) visible: Vec<(Vec<u8>, Vec<u8>)>,
+    /// The folder that takes the place of the host's system.
+    pub(super) root: Option<Vec<u8>>,
 }
 
 /// What a worker reports while it sets itself up.

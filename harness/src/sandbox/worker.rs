@@ -4,6 +4,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
@@ -106,17 +107,20 @@ impl Worker {
 
     fn hand_shake(&mut self, settings: &Settings, probe: bool) -> Result<(), SandboxError> {
         let until = moment(READY_WITHIN);
+        let bytes = |path: &Path| path.as_os_str().as_bytes().to_vec();
+        let same = settings.visible.iter().map(|path| (path, path));
+        let placed = settings.placed.iter().map(|(source, path)| (source, path));
         let set_up = SetUp {
             parent: rustix::process::getpid().as_raw_nonzero().get(),
             single: settings.id_map.is_single(),
             probe,
             tmpfs_bytes: settings.tmpfs_bytes,
             tmpfs_inodes: settings.tmpfs_inodes,
-            visible: settings
-                .visible
-                .iter()
-                .map(|path| path.as_os_str().as_bytes().to_vec())
+            visible: same
+                .chain(placed)
+                .map(|(source, path)| (bytes(source), bytes(path)))
                 .collect(),
+            root: settings.root.as_deref().map(bytes),
         };
         let line = serde_json::to_vec(&set_up)
             .map_err(|error| SandboxError::at("send settings", error))?;

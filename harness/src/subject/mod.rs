@@ -9,6 +9,8 @@ use qconform_scenarios::case::{ImageAsk, LabelConfig, StepAsk};
 use qconform_scenarios::verdict::Level;
 use serde::{Deserialize, Serialize};
 
+pub mod adapter;
+pub mod protocol;
 mod qemu;
 pub mod reference;
 
@@ -85,6 +87,11 @@ pub enum Answer {
     },
     /// It did not answer in time.
     TimedOut,
+    /// It could not be asked.
+    Failed {
+        /// Why.
+        message: String,
+    },
 }
 
 /// Why a question is not answered with facts.
@@ -152,6 +159,33 @@ pub struct HeaderFacts {
     pub backing: Option<BackingFacts>,
     /// The data file, exactly when the image uses one.
     pub data_file: Option<DataFileFacts>,
+    /// What the implementation doesn't tell at all.
+    #[serde(default)]
+    pub untold: Vec<HeaderFact>,
+}
+
+/// One fact in a header.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum HeaderFact {
+    /// The format.
+    Format,
+    /// The header's version.
+    Version,
+    /// Size of the virtual disk.
+    VirtualSize,
+    /// Whether there is a backing file.
+    Backing,
+    /// Its name.
+    BackingName,
+    /// Its format.
+    BackingFormat,
+    /// Whether the image uses a data file.
+    DataFile,
+    /// Its name.
+    DataFileName,
+    /// The raw flag.
+    RawFlag,
 }
 
 /// A backing file as a header names it.

@@ -29,6 +29,7 @@ pub(super) const PROGRAMS: [&str; 2] = ["qemu-img", "qemu-io"];
 const LIMITS: Limits = Limits {
     time: Duration::from_secs(10),
     address_space: 8 << 30,
+    memory: 8 << 30,
     output: 4 << 20,
     processes: 256,
     file_size: 64 << 20,
@@ -142,6 +143,7 @@ fn facts(info: Info) -> HeaderFacts {
             format: info.backing_filename_format,
         }),
         data_file,
+        untold: Vec::new(),
     }
 }
 
@@ -201,6 +203,7 @@ fn run(program: &str, args: Vec<OsString>, dir: &Path) -> Result<Finished, Strin
         stdin: Vec::new(),
         uid: READER,
         gid: READER,
+        labels: false,
         limits: LIMITS,
     };
     confined.run().map_err(|error| error.to_string())

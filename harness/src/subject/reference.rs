@@ -151,6 +151,7 @@ fn header(image: &ImageAsk, dir: &Path) -> Result<Facts, Declined> {
             name: data_file.name,
             raw: data_file.raw,
         }),
+        untold: Vec::new(),
     }))
 }
 

@@ -38,9 +38,11 @@ pub(crate) fn owner_outside() -> String {
         stdin: Vec::new(),
         uid: own.user,
         gid: own.group,
+        labels: false,
         limits: Limits {
             time: Duration::from_secs(20),
             address_space: 4 << 30,
+            memory: 8 << 30,
             output: 1 << 16,
             processes: 8,
             file_size: 1 << 20,

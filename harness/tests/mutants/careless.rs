@@ -168,6 +168,7 @@ impl<'a> Careless<'a> {
             virtual_size: Some(self.number(24, 8)),
             backing: None,
             data_file: self.bit(72, 2).then(|| self.claimed_data_file()),
+            untold: Vec::new(),
         }
     }
 }

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use mutant::Mutant;
-use qconform::run::{self, Options};
+use qconform::run::{self, Adapters, Options};
 use qconform::sandbox;
 use qconform::subject::reference::Reference;
 use qconform::subject::{self, Subject};
@@ -96,6 +96,7 @@ fn run_against(subject: &str, selection: Selection, timeout: Duration) -> Vec<Ca
         own_files: Vec::new(),
         selection,
         subjects: vec![subject.to_owned()],
+        adapters: Adapters::new(),
         shard: None,
         fitting_only: false,
         seed: 0,
