@@ -15,6 +15,7 @@ use crate::reference::redact;
 use crate::run::RunError;
 use crate::sandbox::SandboxError;
 use crate::subject::adapter::find::FindError;
+use crate::subject::adapter::install::InstallError;
 
 /// Why a command ends early.
 #[derive(Debug)]
@@ -75,6 +76,15 @@ impl From<FindError> for Failure {
             _ => return Failure::new(Exit::Environment, error.to_string()),
         };
         Failure::new(exit, error.to_string()).hint(hint)
+    }
+}
+
+impl From<InstallError> for Failure {
+    fn from(error: InstallError) -> Self {
+        match error {
+            InstallError::Find(error) => error.into(),
+            other => Failure::new(Exit::Environment, other.to_string()),
+        }
     }
 }
 

@@ -25,6 +25,7 @@ mod run;
 mod select;
 mod shard;
 mod show;
+mod subject;
 
 use error::Failure;
 
@@ -127,6 +128,9 @@ enum Command {
     Baseline(baseline::Args),
     /// Tell a run again in another format, merge shards, compare runs.
     Report(report::Args),
+    /// List and install adapters.
+    #[command(subcommand)]
+    Subject(subject::Command),
     /// Say what this machine can do, and how to get what is missing.
     Doctor(doctor::Args),
 }
@@ -169,6 +173,7 @@ fn dispatch(command: Command, out: &mut dyn Write) -> Result<Exit, Failure> {
         Command::Plan(args) => plan::run(&args, out),
         Command::Baseline(args) => baseline::run(&args, out),
         Command::Report(args) => report::run(&args, out),
+        Command::Subject(command) => subject::run(&command, out),
         Command::Doctor(args) => doctor::run(&args, out),
     }
 }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::launch::Launch;
 use super::manifest::{self, Manifest, ManifestError};
+use super::shipped::{self, Shipped};
 
 /// Longest manifest that is read, in bytes.
 const MANIFEST_LIMIT: u64 = 1 << 20;
@@ -74,10 +75,19 @@ pub fn cache() -> Result<PathBuf, FindError> {
 /// Where an adapter is installed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
-    /// The adapter's own files.
+    /// The adapter's own files and those that adapters share, a folder each.
     pub files: PathBuf,
     /// What was installed for it.
     pub install: PathBuf,
+}
+
+/// The folder of everything that is installed for an adapter.
+///
+/// # Errors
+///
+/// [`FindError::NoCache`].
+pub fn base(name: &str) -> Result<PathBuf, FindError> {
+    Ok(cache()?.join("adapters").join(name))
 }
 
 /// Where the adapter of this name is or would be installed.
@@ -86,11 +96,32 @@ pub struct Place {
 ///
 /// [`FindError::NoCache`].
 pub fn place(name: &str) -> Result<Place, FindError> {
-    let folder = cache()?.join("adapters").join(name);
+    let base = base(name)?;
     Ok(Place {
-        files: folder.join("files"),
-        install: folder.join("install"),
+        files: base.join("files"),
+        install: base.join("install"),
     })
+}
+
+/// Names of the shipped adapters that are installed.
+///
+/// # Errors
+///
+/// [`FindError`] where the adapters can't be read.
+pub fn installed_names() -> Result<Vec<String>, FindError> {
+    let mut names = Vec::new();
+    for name in shipped::all()?.iter().flat_map(Shipped::names) {
+        if folder_of(&name)?.join(manifest::FILE).is_file() {
+            names.push(name);
+        }
+    }
+    Ok(names)
+}
+
+/// The folder of an installed adapter's own files, beside that of what adapters share.
+fn folder_of(name: &str) -> Result<PathBuf, FindError> {
+    let folder = name.split_once('@').map_or(name, |(folder, _)| folder);
+    Ok(place(name)?.files.join(folder))
 }
 
 /// The adapter that `given` means: `adapter:NAME` or `NAME` for an installed one, `adapter:PATH`
@@ -108,19 +139,18 @@ pub fn find(given: &str) -> Result<Found, FindError> {
 }
 
 fn installed(name: &str) -> Result<Found, FindError> {
-    let place = place(name)?;
-    let file = place.files.join(manifest::FILE);
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.@".contains(c);
-    if name.is_empty() || !name.chars().all(plain) || !file.is_file() {
-        return Err(FindError::Unknown {
+    shipped::named(name)?;
+    let folder = folder_of(name)?;
+    let file = folder.join(manifest::FILE);
+    if !file.is_file() {
+        return Err(FindError::NotInstalled {
             name: name.to_owned(),
-            known: super::super::BUILT_IN.join(", ") + " and adapter:NAME of an installed adapter",
         });
     }
     let manifest = read(&file)?;
     Ok(Found {
         name: name.to_owned(),
-        launch: Launch::of(&manifest, variant(name), &place.files, &place.install),
+        launch: Launch::of(&manifest, variant(name), &folder, &place(name)?.install),
     })
 }
 

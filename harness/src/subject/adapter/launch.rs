@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::manifest::Manifest;
 use crate::sandbox::{Limits, Settings};
 
-/// Where a worker shows the folder of an adapter.
-const ADAPTER_DIR: &str = "/adapter";
+/// Where a worker shows the folder of an adapter, and the one that adapters share beside it.
+const ADAPTERS_DIR: &str = "/adapter";
 
 /// How an adapter is started.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -108,13 +108,18 @@ impl Launch {
     /// for it in `install`.
     #[must_use]
     pub fn of(manifest: &Manifest, variant: &str, folder: &Path, install: &Path) -> Self {
+        let inside = Path::new(ADAPTERS_DIR).join(folder.file_name().unwrap_or_default());
         let fill = |text: &String| {
-            text.replace("{adapter}", ADAPTER_DIR)
+            text.replace("{adapter}", &inside.to_string_lossy())
                 .replace("{install}", &install.to_string_lossy())
                 .replace("{variant}", variant)
         };
         let run = &manifest.run;
-        let mut visible = vec![(folder.to_owned(), PathBuf::from(ADAPTER_DIR))];
+        let mut visible = vec![(folder.to_owned(), inside.clone())];
+        let common = folder.with_file_name("common");
+        if common.is_dir() {
+            visible.push((common, Path::new(ADAPTERS_DIR).join("common")));
+        }
         if run.root.is_none() && install.exists() {
             visible.push((install.to_owned(), install.to_owned()));
         }

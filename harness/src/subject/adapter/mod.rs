@@ -5,9 +5,11 @@
 
 mod convert;
 pub mod find;
+pub mod install;
 mod launch;
 pub mod manifest;
 mod scratch;
+pub mod shipped;
 
 use std::path::Path;
 
