@@ -90,8 +90,10 @@ pub(crate) fn compressed_zeros(cluster_bits: u32, compression: Compression) -> i
 
 fn deflate(bytes: &[u8]) -> io::Result<Vec<u8>> {
     let mut encoder = Compress::new(flate2::Compression::default(), false);
-    // Enough for stored blocks and the marks between pieces.
-    let mut out = Vec::with_capacity(bytes.len() * 2 + 64);
+    let mut out = Vec::new();
+    // Enough for a piece in stored blocks and the marks behind it. A buffer as long as the cluster
+    // would be cleared for each piece.
+    let mut room = [0; DEFLATE_WINDOW + 256];
     let mut pieces = bytes.chunks(DEFLATE_WINDOW).peekable();
     while let Some(piece) = pieces.next() {
         // A full flush forgets what was before it, and so bounds how far back data refers.
@@ -100,9 +102,17 @@ fn deflate(bytes: &[u8]) -> io::Result<Vec<u8>> {
         } else {
             FlushCompress::Finish
         };
+        let (read, written) = (encoder.total_in(), encoder.total_out());
         encoder
-            .compress_vec(piece, &mut out, flush)
+            .compress(piece, &mut room, flush)
             .map_err(Error::other)?;
+        if encoder.total_in() - read != piece.len() as u64 {
+            return Err(Error::other(
+                "a piece of a cluster was not compressed at once",
+            ));
+        }
+        let length = usize::try_from(encoder.total_out() - written).map_err(Error::other)?;
+        out.extend_from_slice(room.get(..length).unwrap_or_default());
     }
     Ok(out)
 }
