@@ -69,6 +69,7 @@ fn judge(suite: &Suite, id: &str, subject: &str) -> Result<Completion, Failed> {
         adapters: Adapters::new(),
         fitting_only: false,
         seed: 0,
+        repeat: std::num::NonZeroU32::MIN,
         jobs: std::num::NonZeroUsize::new(1),
         timeout: TIMEOUT,
         require: Vec::new(),

@@ -18,7 +18,7 @@ pub const SECOND_CATEGORY_PAIR: (u32, u32) = (55, 201);
 pub const BLOCK_DEVICE: &str = "/dev/block-device";
 
 /// One choice of every axis of a scenario, fully typed.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
 pub struct Case {
     /// Stable id: the scenario's path and the choices.
     pub id: String,

@@ -14,7 +14,7 @@ pub use cell::{Cell, LabelWanted, OwnerWanted, StateWanted};
 pub use matrix::{Matrix, Refusal, Row};
 
 /// An outcome that is allowed, with what it is worth.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Graded<T> {
     /// The verdict it earns.
     pub grade: Grade,
@@ -23,7 +23,8 @@ pub struct Graded<T> {
 }
 
 /// What may come of a question that is answered once.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Outcome<F> {
     /// The subject accepts the input and reports these facts.
     Accept(F),
@@ -35,7 +36,8 @@ pub enum Outcome<F> {
 pub type Allowed<F> = Vec<Graded<Outcome<F>>>;
 
 /// What is expected of a case, by its level.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Expectation {
     /// Facts in the header.
     Header(Allowed<HeaderWanted>),

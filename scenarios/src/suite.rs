@@ -13,7 +13,7 @@ use crate::scenario::{Combination, Scenario};
 use crate::select::Selection;
 
 /// Version of the suite, counted apart from the tool's.
-pub const VERSION: &str = "0.1.0";
+pub const VERSION: &str = "0.2.0";
 
 #[derive(RustEmbed)]
 #[folder = "suite/"]
@@ -127,6 +127,16 @@ impl Suite {
             return Ok(Baseline::default());
         }
         Baseline::parse(&format!("baselines/{name}"), &text::<Baselines>(&name))
+    }
+
+    /// The files of the suite that ships with the tool, by path.
+    pub fn embedded_files() -> impl Iterator<Item = (String, String)> {
+        let scenarios = names::<Scenarios>().into_iter();
+        let scenarios = scenarios.map(|name| (format!("suite/{name}"), text::<Scenarios>(&name)));
+        let bugs = names::<Bugs>().into_iter();
+        let bugs = bugs.map(|name| (format!("bugs/{name}"), text::<Bugs>(&name)));
+        let requirements = ("requirements.toml".to_owned(), REQUIREMENTS.to_owned());
+        std::iter::once(requirements).chain(bugs).chain(scenarios)
     }
 
     /// SHA-256 over the requirements and over each scenario's id and text, in hex.

@@ -26,6 +26,7 @@ mod select;
 mod shard;
 mod show;
 mod subject;
+mod suite;
 
 use error::Failure;
 
@@ -112,6 +113,8 @@ enum Command {
     List(list::Args),
     /// Show one case: its files, domain, expectations and requirements.
     Show(show::Args),
+    /// Copy the suite for use without this tool, or say which one it is.
+    Suite(suite::Args),
     /// Write the files of a recipe.
     Generate(generate::Args),
     /// Capture a real image or domain without its guest data, to attach it to a bug report.
@@ -165,6 +168,7 @@ fn dispatch(command: Command, out: &mut dyn Write) -> Result<Exit, Failure> {
         Command::Run(args) => run::run(&args, out),
         Command::List(args) => list::run(&args, out),
         Command::Show(args) => show::run(&args, out),
+        Command::Suite(args) => suite::run(&args, out),
         Command::Generate(args) => generate::run(&args, out),
         Command::Capture(args) => capture::run(&args, out),
         Command::Inspect(args) => image::inspect(&args, out),

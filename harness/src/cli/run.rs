@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use qconform_reports::event::{Event, Shard};
 use qconform_reports::format::Format;
+use qconform_reports::line;
 use qconform_scenarios::baseline::Baseline;
 
 use super::Exit;
@@ -40,6 +41,9 @@ pub(super) struct Args {
     /// Seed of every fixture.
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
+    /// Run each case this often; one that doesn't end in the same way each time fails.
+    #[arg(long, value_name = "N", default_value_t = NonZeroU32::MIN)]
+    repeat: NonZeroU32,
     /// Fail unless this machine has a capability (see `doctor`) or this subject is
     /// installed; repeatable, or separated by commas.
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
@@ -71,6 +75,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Exit, Failure> {
         adapters,
         fitting_only: args.subject.is_empty(),
         seed: args.seed,
+        repeat: args.repeat,
         jobs: args.jobs,
         timeout: Duration::from_secs(args.timeout),
         require: args
@@ -85,10 +90,12 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Exit, Failure> {
     let stop = stop_on_signals()?;
     let mut output = None;
     let mut progress = None;
+    let mut began = None;
     let footer = run::run(&options, &stop, &mut |event| {
         if let Event::Header(header) = event {
             output = Some(Output::create(&args.output)?);
             progress = Some(Progress::new(header));
+            began = Some(header.clone());
         }
         if let (Event::Case(case), Some(progress)) = (event, &progress) {
             progress.case(case);
@@ -103,6 +110,9 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Exit, Failure> {
     args.formats.tell(&finished, out)?;
     if args.formats.format == Format::Terminal {
         let page = args.output.join("report.html");
+        if let Some(header) = began {
+            writeln!(out, "\n{}", line::line(&header, &footer))?;
+        }
         writeln!(out, "\nreports: {}", page.display())?;
     }
     Ok(match stop.load(Ordering::Relaxed) {

@@ -46,7 +46,7 @@ impl<'a> Lane<'a> {
         let case = job.selected.case()?;
         let (judgement, observation) = match self.missing(&case) {
             Some(message) => (plain(Verdict::Skipped, message), None),
-            None => self.ask(job, &case)?,
+            None => self.ask_repeatedly(job, &case)?,
         };
         let setup = job.first.then(|| {
             let head = observation.as_ref().and_then(|seen| seen.head.clone());
@@ -91,6 +91,25 @@ impl<'a> Lane<'a> {
         let needs = case.needs();
         let capability = needs.iter().find_map(lacks)?;
         Some(format!("needs {}: {}", capability.name, capability.detail))
+    }
+
+    /// Asks as often as the run wants it. The first answer that is judged otherwise than the one
+    /// before it ends the case: whoever can't repeat a result has none.
+    fn ask_repeatedly(&mut self, job: &Job<'_>, case: &Case) -> Result<Asked, RunError> {
+        let mut asked = self.ask(job, case)?;
+        for time in 2..=self.options.repeat.get() {
+            let again = self.ask(job, case)?;
+            if again.0 != asked.0 {
+                let (before, now) = (asked.0.verdict.as_str(), again.0.verdict.as_str());
+                asked.0.message = format!(
+                    "not repeatable: {now} ({}) at time {time}, {before} before",
+                    again.0.message
+                );
+                asked.0.verdict = again.0.verdict.max(Verdict::Fail);
+                break;
+            }
+        }
+        Ok(asked)
     }
 
     fn ask(&mut self, job: &Job<'_>, case: &Case) -> Result<Asked, RunError> {

@@ -1,7 +1,7 @@
 //! A run: every selected case against every subject, as a stream of events.
 
 use std::collections::BTreeMap;
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, mpsc};
 use std::time::{Duration, Instant};
@@ -53,6 +53,8 @@ pub struct Options {
     pub fitting_only: bool,
     /// Seed of every fixture.
     pub seed: u64,
+    /// How often each case is run; one that ends in another way than before is a failure.
+    pub repeat: NonZeroU32,
     /// How many workers; by default one for each processor.
     pub jobs: Option<NonZeroUsize>,
     /// Time that a case may take.

@@ -1,9 +1,7 @@
 //! A case in the words of its scenario, for `show` and for reports.
 
 use qconform_scenarios::case::{Ask, Case, ImageAsk, LabelAsk, LabelConfig};
-use qconform_scenarios::expect::{
-    Allowed, Cell, Expectation, LabelWanted, Matrix, Outcome, OwnerWanted, Refusal,
-};
+use qconform_scenarios::expect::{Allowed, Cell, Expectation, Matrix, Outcome, Refusal};
 use qconform_scenarios::file::CaseFiles;
 use qconform_scenarios::verdict::Grade;
 
@@ -138,21 +136,8 @@ fn grade(grade: Grade) -> &'static str {
 /// A cell in the words of the matrix.
 pub(crate) fn cell(cell: &Cell) -> String {
     let states = cell.0.iter().map(|graded| {
-        let owner = match &graded.wanted.owner {
-            OwnerWanted::Original => "original".to_owned(),
-            OwnerWanted::Kept => "kept".to_owned(),
-            OwnerWanted::Vm => "vm".to_owned(),
-            OwnerWanted::Is(owner) => owner.to_string(),
-        };
-        let label = match &graded.wanted.label {
-            LabelWanted::Original => "original",
-            LabelWanted::Kept => "kept",
-            LabelWanted::Rw => "rw",
-            LabelWanted::SecondRw => "second-rw",
-            LabelWanted::Shared => "shared",
-            LabelWanted::Ro => "ro",
-            LabelWanted::Is(label) => label,
-        };
+        let owner = graded.wanted.owner.to_string();
+        let label = graded.wanted.label.to_string();
         let grade = grade(graded.grade);
         match owner == label {
             true => format!("{grade}{owner}"),

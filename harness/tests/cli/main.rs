@@ -17,6 +17,7 @@ mod pivot;
 mod real_input;
 mod report;
 mod run;
+mod suite;
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};

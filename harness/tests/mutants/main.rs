@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod careless;
+mod expectations;
 mod mutant;
 #[path = "../common/needs.rs"]
 mod needs;
@@ -45,6 +46,10 @@ fn main() -> ExitCode {
         "the_reference_itself_passes_every_case",
         reference_passes,
     )];
+    trials.push(Trial::test(
+        "the_judge_fails_every_expectation_with_one_thing_wrong",
+        expectations::every_wrong_expectation_is_failed,
+    ));
     for mutant in Mutant::ALL {
         let name = format!("{}_is_caught", mutant.name().replace('-', "_"));
         trials.push(Trial::test(name, move || caught(mutant)));
@@ -100,6 +105,7 @@ fn run_against(subject: &str, selection: Selection, timeout: Duration) -> Vec<Ca
         shard: None,
         fitting_only: false,
         seed: 0,
+        repeat: std::num::NonZeroU32::MIN,
         jobs: None,
         timeout,
         require: Vec::new(),

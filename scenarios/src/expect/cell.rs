@@ -1,5 +1,9 @@
 //! A cell of a matrix: the states in which a file may be after a step.
 
+use std::fmt;
+
+use serde::{Serialize, Serializer};
+
 use crate::case::SECOND_CATEGORY_PAIR;
 use crate::domain::OwnLabels;
 use crate::file::Owner;
@@ -8,11 +12,11 @@ use crate::verdict::Grade;
 use super::Graded;
 
 /// Allowed states, the required one first.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Cell(pub Vec<Graded<StateWanted>>);
 
 /// Owner and label of a file.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct StateWanted {
     /// Who owns it.
     pub owner: OwnerWanted,
@@ -50,6 +54,43 @@ pub enum LabelWanted {
     Ro,
     /// This context.
     Is(String),
+}
+
+impl fmt::Display for OwnerWanted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            OwnerWanted::Original => f.write_str("original"),
+            OwnerWanted::Kept => f.write_str("kept"),
+            OwnerWanted::Vm => f.write_str("vm"),
+            OwnerWanted::Is(owner) => owner.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for LabelWanted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            LabelWanted::Original => "original",
+            LabelWanted::Kept => "kept",
+            LabelWanted::Rw => "rw",
+            LabelWanted::SecondRw => "second-rw",
+            LabelWanted::Shared => "shared",
+            LabelWanted::Ro => "ro",
+            LabelWanted::Is(label) => label,
+        })
+    }
+}
+
+impl Serialize for OwnerWanted {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(self)
+    }
+}
+
+impl Serialize for LabelWanted {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(self)
+    }
 }
 
 impl OwnerWanted {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::Cell;
 use crate::case::Step;
@@ -11,7 +11,7 @@ use crate::error::Fault;
 use crate::locate;
 
 /// Rows for files and cells for steps. A file without a row must stay as it was.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Matrix {
     /// One row for each file that something happens to.
     pub rows: Vec<Row>,
@@ -22,7 +22,7 @@ pub struct Matrix {
 }
 
 /// The cells of one file.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Row {
     /// File name in the fixture.
     pub file: String,
@@ -31,7 +31,7 @@ pub struct Row {
 }
 
 /// What becomes of a domain that should not start.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Refusal {
     /// The step must succeed.
