@@ -31,6 +31,11 @@ class Refused(Exception):
         super().__init__(message)
         self.kind = kind
 
+    @classmethod
+    def by(cls, error):
+        """What libvirt itself said."""
+        return cls(ERRORS.get(error.get_error_code(), "unknown"), error.get_error_message() or str(error))
+
 
 class Unsupported(Exception):
     """Not something that libvirt can be asked for."""
@@ -47,6 +52,7 @@ def prepare(config):
         "namespaces = []",
         "cgroup_controllers = []",
         "seccomp_sandbox = 0",
+        "max_core = 0",
         f'security_driver = {json.dumps(["selinux"] if "selinux" in config["drivers"] else "none")}',
         f'user = "+{config["user"]}"',
         f'group = "+{config["group"]}"',
@@ -56,6 +62,7 @@ def prepare(config):
     with open(f"{ROOT}/etc/qemu.conf", "w", encoding="ascii") as conf:
         conf.write("\n".join(lines) + "\n")
     tell_boot_time()
+    tell_processors()
 
 
 def recall():
@@ -88,6 +95,16 @@ def tell_boot_time():
         utmp.write(record)
 
 
+def tell_processors():
+    """libvirt starts no emulator without knowing which processors are online."""
+    folder = "/sys/devices/system/cpu"
+    os.makedirs(folder, exist_ok=True)
+    for name in ("online", "present", "possible"):
+        if not os.path.exists(f"{folder}/{name}"):
+            with open(f"{folder}/{name}", "w", encoding="ascii") as file:
+                file.write("0\n")
+
+
 def run_events():
     while True:
         libvirt.virEventRunDefaultImpl()
@@ -105,6 +122,13 @@ class Session:
         threading.Thread(target=run_events, daemon=True).start()
         self.connection = libvirt.open(f"qemu:///embed?root={ROOT}")
 
+    @classmethod
+    def open(cls, config):
+        try:
+            return cls(config)
+        except libvirt.libvirtError as error:
+            raise Refused.by(error) from error
+
     def step(self, ask):
         act = getattr(self, ask["step"].replace("-", "_"), None)
         if act is None:
@@ -112,8 +136,7 @@ class Session:
         try:
             act(ask)
         except libvirt.libvirtError as error:
-            kind = ERRORS.get(error.get_error_code(), "unknown")
-            raise Refused(kind, error.get_error_message() or str(error)) from error
+            raise Refused.by(error) from error
 
     # Starting and stopping.
 
@@ -187,6 +210,8 @@ class Session:
     def detach(self, ask):
         domain = self.domain("first")
         live = machine.disk(machine.parse(domain.XMLDesc()), ask["disk"])
+        if live is None:
+            raise Refused("no-disk", f"the domain has no disk {ask['disk']}")
         domain.detachDeviceFlags(machine.text(live), libvirt.VIR_DOMAIN_AFFECT_LIVE)
         self.current = ask["xml"]
 
