@@ -231,10 +231,10 @@ fn dress(path: &Path, file: &CaseFile) -> io::Result<()> {
 }
 
 /// Only root of the host can set `trusted.*`. Stand-ins of subjects that keep records there, such
-/// as a preloaded library, put `user.` in front, and so does this.
+/// as a preloaded library, put `security.` in front, and so does this.
 fn settable(name: &str) -> Cow<'_, str> {
     if name.starts_with("trusted.") {
-        format!("user.{name}").into()
+        format!("security.{name}").into()
     } else {
         name.into()
     }

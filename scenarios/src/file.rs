@@ -84,7 +84,7 @@ pub struct CaseFile {
     /// SELinux label; `None` for a file that has none.
     pub label: Option<String>,
     /// Further extended attributes, which nobody may change. A `trusted.NAME`, which only the
-    /// host's root could set, is set as `user.trusted.NAME`.
+    /// host's root could set, is set as `security.trusted.NAME`.
     pub xattrs: BTreeMap<String, Bytes>,
     /// Whether no subject may open or touch it.
     pub decoy: bool,

@@ -16,12 +16,22 @@ def files(xml):
     status, told, rules = ask(domain)
     if status != 0:
         return {"type": "rejected", "class": "virt-aa-helper", "message": told}
+    given = links(domain)
     for disk in machine.disks(domain):
         domain.find("devices").remove(disk)
     _, _, always = ask(domain)
-    found = [{"path": path.hex(), "access": access} for path, access in sorted(rules.items())
-             if path not in always]
+    found = [{"path": given.get(path, path).hex(), "access": access}
+             for path, access in sorted(rules.items()) if path not in always]
     return {"type": "result", "files": found}
+
+
+def links(domain):
+    """The names that the domain has for the targets of its links: a profile is about targets."""
+    found = {}
+    for source in domain.iterfind("devices/disk/source[@file]"):
+        path = os.fsencode(source.get("file"))
+        found[os.path.realpath(path)] = path
+    return found
 
 
 def ask(domain):

@@ -11,6 +11,7 @@ import libvirt
 import libvirt_qemu
 
 import machine
+import nodes
 
 # Short, because a socket's path may have 107 bytes.
 ROOT = "/tmp/q"
@@ -134,14 +135,14 @@ class Session:
         if act is None:
             raise Unsupported(f"libvirt has no way to do `{ask['step']}` by itself")
         try:
-            act(ask)
+            return act(ask)
         except libvirt.libvirtError as error:
             raise Refused.by(error) from error
 
     # Starting and stopping.
 
     def start(self, ask):
-        self.launch(self.made(ask, "first", self.config["categories"]))
+        self.launch(self.made(ask, "first", self.config.get("categories")))
         self.current = ask["xml"]
 
     def fail_start(self, ask):
@@ -196,6 +197,10 @@ class Session:
         if not found:
             raise Refused("no-domain", f"the {name} domain isn't running")
         return found[0]
+
+    def nodes(self, ask):
+        """The block nodes of the running domain."""
+        return nodes.layers(machine.parse(ask["xml"]), self.tell({"execute": "x-nodes"}))
 
     # Disks that come and go.
 

@@ -20,14 +20,20 @@ pub(super) fn compare(wanted: &[AccessWanted], facts: &Facts) -> Compared {
             Verdict::Fail,
         );
     };
-    let wanted: BTreeSet<AccessWanted> = wanted.iter().cloned().collect();
-    let seen: BTreeSet<AccessWanted> = files
+    // Who says what may be done with each file need not say why it is used.
+    let roles_told = files.iter().all(|fact| fact.role.is_some());
+    let row = |file: String, role: Option<&str>, access: &str| Row {
+        file,
+        role: role.filter(|_| roles_told).map(str::to_owned),
+        access: access.to_owned(),
+    };
+    let wanted: BTreeSet<Row> = wanted
         .iter()
-        .map(|fact| AccessWanted {
-            file: relative(&fact.path),
-            role: fact.role.clone(),
-            access: fact.access.clone(),
-        })
+        .map(|wanted| row(wanted.file.clone(), Some(&wanted.role), &wanted.access))
+        .collect();
+    let seen: BTreeSet<Row> = files
+        .iter()
+        .map(|fact| row(relative(&fact.path), fact.role.as_deref(), &fact.access))
         .collect();
     let missing = wanted
         .difference(&seen)
@@ -38,8 +44,19 @@ pub(super) fn compare(wanted: &[AccessWanted], facts: &Facts) -> Compared {
     (missing.chain(extra).collect(), Verdict::Fail)
 }
 
-fn shown(row: &AccessWanted) -> String {
-    format!("{}, {}", row.role, row.access)
+/// One use of a file, as far as it was told.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Row {
+    file: String,
+    role: Option<String>,
+    access: String,
+}
+
+fn shown(row: &Row) -> String {
+    match &row.role {
+        Some(role) => format!("{role}, {}", row.access),
+        None => row.access.clone(),
+    }
 }
 
 pub(super) fn relative(path: &str) -> String {

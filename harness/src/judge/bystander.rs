@@ -32,7 +32,7 @@ pub(super) fn changed(observation: &Observation) -> Vec<Difference> {
         .stages
         .iter()
         .flat_map(|stage| {
-            let mut found = appeared_or_gone(stage.step, &observation.before, &stage.after);
+            let mut found = appeared_or_gone(stage.step, &observation.before, &stage.after, |_| false);
             for (name, before, after) in both(&observation.before, &stage.after) {
                 found.extend(content(stage.step, name, before, after));
                 found.extend(owner_and_label(stage.step, name, before, after));
@@ -42,14 +42,22 @@ pub(super) fn changed(observation: &Observation) -> Vec<Difference> {
         .collect()
 }
 
-/// Files that are in one snapshot only.
+/// Whether a file is the overlay in which changes to a transient disk get lost.
+pub(super) fn is_overlay(name: &str, before: &Snapshot) -> bool {
+    let image = name.split_once(".TRANSIENT-").map(|(image, _)| image);
+    image.is_some_and(|image| before.contains_key(image))
+}
+
+/// Files that are in one snapshot only, but for new ones that may be.
 pub(super) fn appeared_or_gone(
     step: Option<Step>,
     before: &Snapshot,
     after: &Snapshot,
+    may_be_new: impl Fn(&str) -> bool,
 ) -> Vec<Difference> {
     let gone = before.keys().filter(|name| !after.contains_key(*name));
-    let appeared = after.keys().filter(|name| !before.contains_key(*name));
+    let is_new = |name: &&String| !before.contains_key(*name) && !may_be_new(name);
+    let appeared = after.keys().filter(is_new);
     let gone = gone.map(|name| difference(at(step, name, "file"), "there", "gone"));
     let appeared = appeared.map(|name| difference(at(step, name, "file"), "no such file", "there"));
     gone.chain(appeared).collect()

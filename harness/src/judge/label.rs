@@ -36,8 +36,8 @@ fn run_through(matrix: &Matrix, ask: &LabelAsk, observation: &Observation) -> Ju
     let mut differences = Vec::new();
     let mut grade = Grade::Pass;
     let mut previous = &observation.before;
-    for (step, stage) in ask.steps.iter().zip(&observation.stages) {
-        let step = step.step;
+    for (asked, stage) in ask.steps.iter().zip(&observation.stages) {
+        let step = asked.step;
         let refused = matches!(stage.answer, Answer::Rejected { .. });
         if refused != matrix.refused.contains(&step) {
             let expected = if refused { "accepted" } else { "rejected" };
@@ -47,6 +47,7 @@ fn run_through(matrix: &Matrix, ask: &LabelAsk, observation: &Observation) -> Ju
             before: &observation.before,
             previous,
             config: &ask.config,
+            overlays: asked.xml.contains("<transient") && leaves_running(step),
         };
         let (found, worst) = seen.step(matrix, step, stage);
         differences.extend(found);
@@ -63,6 +64,14 @@ fn run_through(matrix: &Matrix, ask: &LabelAsk, observation: &Observation) -> Ju
     }
     differences.extend(left_records(observation, ask));
     Judgement::of(differences, Verdict::Fail, grade)
+}
+
+/// Whether a step that is done leaves a domain with all its disks behind.
+fn leaves_running(step: Step) -> bool {
+    !matches!(
+        step,
+        Step::Stop | Step::Save | Step::FailStart | Step::Detach | Step::FailAttach
+    )
 }
 
 fn lower(a: Grade, b: Grade) -> Grade {
@@ -109,11 +118,15 @@ struct Seen<'a> {
     before: &'a Snapshot,
     previous: &'a Snapshot,
     config: &'a LabelConfig,
+    /// Whether there may be overlays of transient disks.
+    overlays: bool,
 }
 
 impl Seen<'_> {
     fn step(&self, matrix: &Matrix, step: Step, stage: &Stage) -> (Vec<Difference>, Grade) {
-        let mut differences = bystander::appeared_or_gone(Some(step), self.before, &stage.after);
+        let may_be_new = |name: &str| self.overlays && bystander::is_overlay(name, self.before);
+        let mut differences =
+            bystander::appeared_or_gone(Some(step), self.before, &stage.after, may_be_new);
         let mut worst = Grade::Pass;
         for (name, before, after) in bystander::both(self.before, &stage.after) {
             differences.extend(bystander::content(Some(step), name, before, after));

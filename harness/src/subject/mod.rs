@@ -220,8 +220,8 @@ pub struct ReadFact {
 pub struct AccessFact {
     /// Absolute path, text as [`qconform_generators::file_name`] says.
     pub path: String,
-    /// `top`, `data-file`, `backing` or `backing-data-file`.
-    pub role: String,
+    /// `top`, `data-file`, `backing` or `backing-data-file`; `None` if that isn't told.
+    pub role: Option<String>,
     /// `rw` or `ro`.
     pub access: String,
 }

@@ -198,7 +198,7 @@ fn access(xml: &str) -> Result<Facts, Declined> {
 pub fn access_facts(chain: &Chain) -> Facts {
     let files = chain.files.iter().map(|file| AccessFact {
         path: file_name::path_text(&file.path),
-        role: file.role.as_str().to_owned(),
+        role: Some(file.role.as_str().to_owned()),
         access: file.access.as_str().to_owned(),
     });
     Facts::Access {

@@ -191,7 +191,8 @@ pub struct FileReply {
     /// Absolute path.
     pub path: Hex,
     /// `top`, `data-file`, `backing` or `backing-data-file`.
-    pub role: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<String>,
     /// `rw` or `ro`.
     pub access: String,
 }
