@@ -32,7 +32,8 @@ pub(super) fn changed(observation: &Observation) -> Vec<Difference> {
         .stages
         .iter()
         .flat_map(|stage| {
-            let mut found = appeared_or_gone(stage.step, &observation.before, &stage.after, |_| false);
+            let mut found =
+                appeared_or_gone(stage.step, &observation.before, &stage.after, |_| false);
             for (name, before, after) in both(&observation.before, &stage.after) {
                 found.extend(content(stage.step, name, before, after));
                 found.extend(owner_and_label(stage.step, name, before, after));
