@@ -3,19 +3,28 @@
 import importlib.metadata
 from pathlib import Path
 
-from adapter import Unsupported, name, path, serve
+from qconform_adapter import Unsupported, name, path, serve
 from dissect.hypervisor.disk.qcow2 import QCow2
 from dissect.hypervisor.exceptions import Error
 
 
-def image(request, **options):
+def place(request):
     if request["image"]["format"] != "qcow2":
         raise Unsupported("formats other than a declared qcow2")
-    return QCow2(Path(path(request["image"])), **options)
+    return Path(path(request["image"]))
+
+
+def image(request):
+    return QCow2(place(request))
 
 
 def header(request):
-    found = image(request, allow_no_data_file=True, allow_no_backing_file=True)
+    # Given a file instead of a path, it can't look for other files.
+    with place(request).open("rb") as file:
+        return facts(QCow2(file, allow_no_data_file=True, allow_no_backing_file=True))
+
+
+def facts(found):
     backing = data_file = None
     if found.needs_backing_file:
         # It keeps the format in capitals.

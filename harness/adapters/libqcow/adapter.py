@@ -1,7 +1,7 @@
 """Answers for libqcow through its Python module; it leaves backing files to its caller."""
 
 import pyqcow
-from adapter import Unsupported, name, path, serve
+from qconform_adapter import Unsupported, name, path, serve
 
 
 def image(request):

@@ -2,7 +2,7 @@
 
 import importlib.metadata
 
-from adapter import Rejected, Unsupported, path, serve
+from qconform_adapter import Rejected, Unsupported, path, serve
 from oslo_utils.imageutils import format_inspector
 
 # What it documents to keep out of a service, although the image may be valid.

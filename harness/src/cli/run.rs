@@ -32,6 +32,9 @@ pub(super) struct Args {
     /// adapter:PATH. Default: reference, and qemu where it is installed.
     #[arg(long, value_name = "NAME")]
     subject: Vec<String>,
+    /// Test every subject that is installed, adapters included.
+    #[arg(long, conflicts_with = "subject")]
+    all_subjects: bool,
     /// How many workers [default: one for each processor].
     #[arg(long, value_name = "N")]
     jobs: Option<NonZeroUsize>,
@@ -165,7 +168,17 @@ fn subjects(args: &Args) -> Result<(Vec<String>, Adapters), Failure> {
     }
     let mut subjects = Vec::new();
     let mut adapters = Adapters::new();
-    for given in &args.subject {
+    let mut given = args.subject.clone();
+    if args.all_subjects {
+        let built_in = subject::BUILT_IN.into_iter();
+        given.extend(
+            built_in
+                .filter(|name| subject::is_installed(name))
+                .map(str::to_owned),
+        );
+        given.extend(find::installed_names()?);
+    }
+    for given in &given {
         let mut name = given.clone();
         if !is_built_in(given) {
             let found = find::find(given)?;

@@ -11,12 +11,15 @@ use crate::worker::{Observation, Stage};
 mod access;
 mod blockdev;
 mod bystander;
+mod design;
 mod header;
 mod label;
 mod open;
 mod read;
 #[cfg(test)]
 mod tests;
+
+pub use design::excuse;
 
 /// The judge's word with its reasons.
 #[derive(Debug, Clone, PartialEq, Eq)]

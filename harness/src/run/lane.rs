@@ -136,6 +136,7 @@ impl<'a> Lane<'a> {
         let judgement = match reply {
             Ok(Reply::Observed(observation)) => {
                 let judgement = judge::judge(case, &observation, self.options.seed);
+                let judgement = judge::excuse(case, &observation, &job.refusals, judgement);
                 return Ok((judgement, Some(observation)));
             }
             Ok(Reply::Failed { message }) => plain(Verdict::HarnessError, message),
@@ -243,6 +244,7 @@ pub(super) fn describe_all(
                     levels: description.levels,
                 },
                 records: description.records,
+                refusals: description.refusals,
             }),
             Ok(Reply::Failed { message }) => return Err(fail(message)),
             Ok(Reply::Observed(_)) => return Err(fail("no description".to_owned())),

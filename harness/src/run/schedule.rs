@@ -7,6 +7,7 @@ use qconform_scenarios::suite::Selected;
 use qconform_scenarios::verdict::Level;
 
 use super::Options;
+use crate::subject::Refusals;
 
 /// One case for one subject.
 #[derive(Debug, Clone)]
@@ -17,6 +18,8 @@ pub(super) struct Job<'a> {
     pub(super) subject: String,
     /// Beginnings of the names of attributes in which the subject keeps records.
     pub(super) records: Vec<String>,
+    /// What the subject refuses by design.
+    pub(super) refusals: Refusals,
     /// Whether this subject is the first that the case is put to.
     pub(super) first: bool,
 }
@@ -40,6 +43,7 @@ impl<'a> Schedule<'a> {
                 selected: selected.clone(),
                 subject: asked.info.name.clone(),
                 records: asked.records.clone(),
+                refusals: asked.refusals.clone(),
                 first: index == 0,
             });
             jobs.collect::<Vec<_>>()
@@ -72,4 +76,6 @@ pub(super) struct Asked {
     pub(super) info: SubjectInfo,
     /// Beginnings of the names of attributes in which it keeps records.
     pub(super) records: Vec<String>,
+    /// What it refuses by design.
+    pub(super) refusals: Refusals,
 }

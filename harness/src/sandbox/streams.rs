@@ -136,6 +136,8 @@ pub(super) struct Capture {
     pub(super) kept: Vec<u8>,
     limit: usize,
     overflowed: bool,
+    /// Where the search for the end of a line goes on.
+    searched: usize,
 }
 
 impl Capture {
@@ -145,13 +147,19 @@ impl Capture {
             kept: Vec::new(),
             limit,
             overflowed: false,
+            searched: 0,
         }
     }
 
     /// The first whole line that was kept, without its end.
     pub(super) fn line(&mut self) -> Option<Vec<u8>> {
-        let end = self.kept.iter().position(|byte| *byte == b'\n')?;
-        let rest = self.kept.split_off(end + 1);
+        let new = self.kept.get(self.searched..).unwrap_or_default();
+        let Some(end) = new.iter().position(|byte| *byte == b'\n') else {
+            self.searched = self.kept.len();
+            return None;
+        };
+        let rest = self.kept.split_off(self.searched + end + 1);
+        self.searched = 0;
         let mut line = std::mem::replace(&mut self.kept, rest);
         line.pop();
         Some(line)

@@ -25,6 +25,18 @@ pub struct Description {
     pub levels: Vec<Level>,
     /// Beginnings of the names of extended attributes in which it keeps records.
     pub records: Vec<String>,
+    /// What it refuses by design.
+    #[serde(default)]
+    pub refusals: Refusals,
+}
+
+/// What a subject refuses by design.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refusals {
+    /// What a refusal is worth.
+    pub role: protocol::Role,
+    /// Features of images, as the protocol calls them.
+    pub refuses: Vec<String>,
 }
 
 /// One question to a subject.

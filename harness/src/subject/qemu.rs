@@ -15,7 +15,7 @@ use serde::Deserialize;
 
 use super::{
     Answer, BackingFacts, DataFileFacts, Description, Facts, HeaderFacts, Question, ReadFact,
-    Subject,
+    Refusals, Subject,
 };
 use crate::sandbox::{Confined, Finished, How, Limits};
 
@@ -78,6 +78,7 @@ impl Subject for Qemu {
             version: version.to_owned(),
             levels: vec![Level::Header, Level::Open, Level::Read],
             records: Vec::new(),
+            refusals: Refusals::default(),
         })
     }
 

@@ -8,7 +8,7 @@ use qconform_scenarios::verdict::Level;
 
 use super::{
     AccessFact, Answer, BackingFacts, DataFileFacts, Declined, Description, Facts, HeaderFacts,
-    Question, ReadFact, Subject,
+    Question, ReadFact, Refusals, Subject,
 };
 use crate::observe::hex;
 use crate::reference::blockdev;
@@ -50,6 +50,7 @@ impl Subject for Reference {
     fn describe(&mut self) -> Result<Description, String> {
         let namespaces = [Namespace::Trusted, Namespace::Security, Namespace::User];
         Ok(Description {
+            refusals: Refusals::default(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             levels: Level::ALL.to_vec(),
             records: namespaces

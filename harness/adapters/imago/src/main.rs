@@ -49,7 +49,7 @@ fn main() {
     serve(
         "imago",
         "0.2.6",
-        &["encryption"],
+        &["zstd", "extended-l2"],
         &[("header", header), ("open", open), ("read", reads)],
     );
 }

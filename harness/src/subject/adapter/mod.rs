@@ -16,7 +16,7 @@ use std::path::Path;
 use qconform_scenarios::verdict::Level;
 
 use super::protocol::{HelloReply, Reply, Request, VERSION};
-use super::{Answer, Description, Question, Subject};
+use super::{Answer, Description, Question, Refusals, Subject};
 use crate::sandbox::{Companion, Confined, Lost};
 
 pub use launch::{Launch, LaunchLimits, Lives};
@@ -205,6 +205,10 @@ impl Subject for Adapter {
             version: hello.version,
             levels: Level::ALL.into_iter().filter(spoken).collect(),
             records: self.launch.records.clone(),
+            refusals: Refusals {
+                role: hello.role,
+                refuses: hello.refuses,
+            },
         })
     }
 

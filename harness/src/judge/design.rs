@@ -1,0 +1,62 @@
+//! Refusals by design: what a subject says beforehand that it refuses.
+
+use qconform_generators::recipe::{Compression, Content, Encryption, Qcow2};
+use qconform_scenarios::case::{Ask, Case};
+use qconform_scenarios::verdict::Verdict;
+
+use super::Judgement;
+use crate::subject::protocol::Role;
+use crate::subject::{Answer, Refusals};
+use crate::worker::Observation;
+
+/// A failed case in the light of what the subject refuses by design: a clean refusal of that is
+/// right for a gatekeeper, and not supported by a reader. Nothing else is excused.
+#[must_use]
+pub fn excuse(
+    case: &Case,
+    observation: &Observation,
+    refusals: &Refusals,
+    judgement: Judgement,
+) -> Judgement {
+    let about_an_image = matches!(case.ask, Ask::Header(_) | Ask::Open(_) | Ask::Read { .. });
+    let refused = observation.stages.first();
+    let refused = refused.is_some_and(|stage| matches!(stage.answer, Answer::Rejected { .. }));
+    // A file that was touched or changed is no refusal.
+    let by_answer = judgement.message.starts_with("answer: ");
+    if judgement.verdict != Verdict::Fail || !about_an_image || !refused || !by_answer {
+        return judgement;
+    }
+    let reason = refusals.refuses.iter().find(|feature| has(case, feature));
+    match (reason, refusals.role) {
+        (None, _) => judgement,
+        (Some(_), Role::Gatekeeper) => Judgement::plain(Verdict::Pass, ""),
+        (Some(feature), Role::Reader) => Judgement::plain(
+            Verdict::Unsupported,
+            format!("refuses by design: {feature}"),
+        ),
+    }
+}
+
+/// Whether an image of the fixture has a feature.
+fn has(case: &Case, feature: &str) -> bool {
+    let images = case.files.values().filter_map(|file| match &file.content {
+        Content::Qcow2(image) => Some(image),
+        _ => None,
+    });
+    images.into_iter().any(|image| uses(image, feature))
+}
+
+fn uses(image: &Qcow2, feature: &str) -> bool {
+    match feature {
+        "data-file" => image.uses_data_file(),
+        "backing" => image.backing.is_some(),
+        "encryption" => image.encryption != Encryption::None,
+        "zstd" => image.compression == Compression::Zstd,
+        "extended-l2" => image.extended_l2,
+        "compressed" => !image.compressed.is_empty(),
+        "snapshots" => !image.snapshots.is_empty(),
+        "bitmaps" => !image.bitmaps.is_empty(),
+        "version-2" => image.version == 2,
+        _ => false,
+    }
+}
