@@ -14,6 +14,15 @@ def parse(xml):
     return ET.fromstring(xml)
 
 
+def parse_domain(xml):
+    """The domain, or None for a text that is none."""
+    try:
+        domain = parse(xml)
+    except ET.ParseError:
+        return None
+    return domain if domain.tag == "domain" else None
+
+
 def text(element):
     return ET.tostring(element, encoding="unicode")
 

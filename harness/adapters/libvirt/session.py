@@ -169,13 +169,18 @@ class Session:
     def made(self, ask, name, pair):
         # A name is used once: libvirt may still hold that of a domain whose emulator died.
         self.names += 1
-        domain = machine.minimal(machine.parse(ask["xml"]), f"{name}{self.names}")
+        given = machine.parse_domain(ask["xml"])
+        if given is None:
+            # What is no domain is libvirt's to refuse.
+            return ask["xml"]
+        domain = machine.minimal(given, f"{name}{self.names}")
         if "selinux" in self.config["drivers"]:
             machine.pin_categories(domain, pair)
         return domain
 
     def launch(self, domain):
-        self.connection.createXML(machine.text(domain), libvirt.VIR_DOMAIN_START_PAUSED)
+        xml = domain if isinstance(domain, str) else machine.text(domain)
+        self.connection.createXML(xml, libvirt.VIR_DOMAIN_START_PAUSED)
 
     def fail(self, domain):
         machine.set_environment(domain, "QCONFORM_EMULATOR", "refuse")
