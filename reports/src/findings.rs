@@ -1,9 +1,10 @@
 //! Findings: what subjects do otherwise than required, as a page to publish.
 //!
-//! One finding is a requirement with the reason that a baseline gives, or, where no baseline
-//! knows it, the scenario that shows it. Subjects of one run stand side by side, so that versions
-//! of one program can be compared.
+//! One finding is what a baseline's reason says, or, where no baseline knows it, a scenario that
+//! fails, with every requirement that it breaks. Subjects of one run stand side by side, so that
+//! versions of one program can be compared.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
@@ -34,66 +35,100 @@ pub fn write(run: &Run, out: &mut impl Write) -> io::Result<()> {
     Ok(())
 }
 
-/// What one or more subjects do otherwise than one requirement says, for one reason.
+/// One thing that one or more subjects do otherwise than required.
 struct Finding<'run> {
+    /// The worst of its cases.
     severity: Severity,
-    requirement: &'run str,
     reason: &'run str,
     /// Whether no baseline knows of it.
     new: bool,
     link: Option<&'run str>,
-    /// How many cases show it, by subject.
+    /// What it breaks.
+    requirements: BTreeMap<&'run str, Broken<'run>>,
+}
+
+/// The cases of a finding that break one requirement.
+struct Broken<'run> {
+    /// How many, by subject.
     cases: Vec<u64>,
-    /// The case with the shortest id.
+    /// The one with the shortest id.
     shortest: &'run CaseEvent,
 }
 
-/// Worst first, then by requirement.
+impl<'run> Finding<'run> {
+    /// How many cases show it with each subject.
+    fn cases(&self) -> Vec<u64> {
+        let mut sums = Vec::new();
+        for broken in self.requirements.values() {
+            sums.resize(broken.cases.len(), 0);
+            for (sum, cases) in sums.iter_mut().zip(&broken.cases) {
+                *sum += cases;
+            }
+        }
+        sums
+    }
+
+    fn shortest(&self) -> Option<&'run CaseEvent> {
+        let cases = self.requirements.values().map(|broken| broken.shortest);
+        cases.min_by_key(|case| size(case))
+    }
+}
+
+/// Shorter ids first, for an example that people read.
+fn size(case: &CaseEvent) -> (usize, &str) {
+    (case.case.len(), &case.case)
+}
+
+/// Worst first, then by how many cases show it.
 fn findings<'run>(run: &'run Run, tally: &Tally<'run>) -> Vec<Finding<'run>> {
-    let mut found: BTreeMap<_, Finding<'run>> = BTreeMap::new();
+    let mut found: BTreeMap<&str, Finding<'run>> = BTreeMap::new();
     for case in &run.cases {
         let Some(position) = tally.position(&case.subject) else {
             continue;
         };
-        let Some(finding) = of_case(case, tally.subjects.len()) else {
+        let Some((severity, requirement, new)) = of_case(case) else {
             continue;
         };
-        let key = (finding.severity, finding.requirement, finding.reason);
-        let finding = found.entry(key).or_insert(finding);
-        finding.cases[position] += 1;
-        let size = |case: &CaseEvent| (case.case.len(), case.case.clone());
-        if size(case) < size(finding.shortest) {
-            finding.shortest = case;
+        let reason = match new {
+            true => event::scenario(&case.case),
+            false => case.known_reason.as_deref().unwrap_or_default(),
+        };
+        let finding = found.entry(reason).or_insert_with(|| Finding {
+            severity,
+            reason,
+            new,
+            link: case.deviation.as_ref().and_then(|it| it.link.as_deref()),
+            requirements: BTreeMap::new(),
+        });
+        finding.severity = finding.severity.min(severity);
+        let broken = finding.requirements.entry(requirement);
+        let broken = broken.or_insert_with(|| Broken {
+            cases: vec![0; tally.subjects.len()],
+            shortest: case,
+        });
+        broken.cases[position] += 1;
+        if size(case) < size(broken.shortest) {
+            broken.shortest = case;
         }
     }
-    found.into_values().collect()
+    let mut found: Vec<_> = found.into_values().collect();
+    found.sort_by_cached_key(|finding| {
+        let cases: u64 = finding.cases().iter().sum();
+        (finding.severity, Reverse(cases), finding.reason)
+    });
+    found
 }
 
-fn of_case(case: &CaseEvent, subjects: usize) -> Option<Finding<'_>> {
-    let (severity, requirement, reason, link) = match &case.deviation {
-        Some(deviation) => (
-            deviation.severity,
-            deviation.requirement.as_str(),
-            case.known_reason.as_deref()?,
-            deviation.link.as_deref(),
-        ),
-        None if case.verdict.is_failure() => (
-            case.severity(),
-            case.requirements.first().map_or("", |id| id),
-            event::scenario(&case.case),
-            None,
-        ),
-        None => return None,
-    };
-    Some(Finding {
-        severity,
-        requirement,
-        reason,
-        new: case.deviation.is_none(),
-        link,
-        cases: vec![0; subjects],
-        shortest: case,
-    })
+/// Severity and requirement of a deviation, and whether no baseline knows it.
+fn of_case(case: &CaseEvent) -> Option<(Severity, &str, bool)> {
+    match &case.deviation {
+        Some(deviation) => Some((deviation.severity, &deviation.requirement, false)),
+        None if case.verdict.is_failure() => {
+            let requirement = case.requirements.first().map_or("", |id| id);
+            Some((case.severity(), requirement, true))
+        }
+        None => None,
+    }
 }
 
 fn head(run: &Run, tally: &Tally<'_>, out: &mut impl Write) -> io::Result<()> {
@@ -138,33 +173,34 @@ fn head(run: &Run, tally: &Tally<'_>, out: &mut impl Write) -> io::Result<()> {
 }
 
 fn overview(findings: &[Finding<'_>], tally: &Tally<'_>, out: &mut impl Write) -> io::Result<()> {
-    write!(out, "| | severity | requirement | finding |")?;
-    for subject in &tally.subjects {
-        write!(out, " {} |", shown(subject.name))?;
-    }
-    write!(out, "\n|--:|---|---|---|")?;
-    for _ in &tally.subjects {
-        write!(out, "--:|")?;
-    }
-    writeln!(out)?;
+    writeln!(out, "| | severity | finding |{}", names(tally))?;
+    writeln!(out, "|--:|---|---|{}", "--:|".repeat(tally.subjects.len()))?;
     for (number, finding) in findings.iter().enumerate() {
-        write!(
+        writeln!(
             out,
-            "| [{0}](#finding-{0}) | {1} | <code>{2}</code> | {3} |",
+            "| [{0}](#finding-{0}) | {1} | {2} |{3}",
             number + 1,
             finding.severity.as_str(),
-            shown(finding.requirement),
             shown(finding.reason),
+            numbers(&finding.cases()),
         )?;
-        for cases in &finding.cases {
-            match cases {
-                0 => write!(out, " - |")?,
-                cases => write!(out, " {cases} |")?,
-            }
-        }
-        writeln!(out)?;
     }
     writeln!(out)
+}
+
+/// Cells with the names of all subjects.
+fn names(tally: &Tally<'_>) -> String {
+    let names = tally.subjects.iter().map(|subject| shown(subject.name));
+    names.map(|name| format!(" {name} |")).collect()
+}
+
+/// Cells with a number for each subject.
+fn numbers(cases: &[u64]) -> String {
+    let cell = |cases: &u64| match cases {
+        0 => " - |".to_owned(),
+        cases => format!(" {cases} |"),
+    };
+    cases.iter().map(cell).collect()
 }
 
 fn section(
@@ -181,29 +217,56 @@ fn section(
     if let Some(link) = finding.link {
         writeln!(out, "See {}\n", shown(link))?;
     }
-    let known = run.header.requirements.iter();
-    let requirement = known.into_iter().find(|it| it.id == finding.requirement);
-    if let Some(requirement) = requirement {
-        writeln!(out, "Required: {}\n", sentence(requirement))?;
-    }
-    let shortest = finding.shortest;
+    let severity = finding.severity.as_str();
     writeln!(
         out,
-        "{}, seen with {}. The shortest case, of {}: {}\n",
-        finding.severity.as_str(),
-        seen_with(finding, tally),
-        shown(&shortest.subject),
-        shown(&shortest.title),
+        "{severity}, seen with {}.\n",
+        seen_with(finding, tally)
     )?;
-    if let Some(reason) = shortest.reason() {
+    writeln!(out, "| required | shortest case |{}", names(tally))?;
+    writeln!(out, "|---|---|{}", "--:|".repeat(tally.subjects.len()))?;
+    for (id, broken) in &finding.requirements {
+        writeln!(
+            out,
+            "| {} | <code>{}</code> |{}",
+            required(run, id),
+            shown(&broken.shortest.case),
+            numbers(&broken.cases),
+        )?;
+    }
+    writeln!(out)?;
+    match finding.shortest() {
+        Some(case) => example(case, out),
+        None => Ok(()),
+    }
+}
+
+/// A requirement as its sentence, or as its id where the run doesn't tell it.
+fn required(run: &Run, id: &str) -> String {
+    let known = run.header.requirements.iter().find(|it| it.id == id);
+    match known {
+        Some(known) => sentence(known),
+        None => format!("<code>{}</code>", shown(id)),
+    }
+}
+
+/// The case that is easiest to read, with what was seen and how to see it again.
+fn example(case: &CaseEvent, out: &mut impl Write) -> io::Result<()> {
+    writeln!(
+        out,
+        "For instance {}, of {}:\n",
+        shown(&case.title),
+        shown(&case.subject)
+    )?;
+    if let Some(reason) = case.reason() {
         writeln!(out, "{}\n", shown(reason))?;
     }
-    if !shortest.differences.is_empty() {
-        for line in differences(shortest) {
+    if !case.differences.is_empty() {
+        for line in differences(case) {
             writeln!(out, "{line}")?;
         }
     }
-    writeln!(out, "{}", command(&shortest.repeat))
+    writeln!(out, "{}", command(&case.repeat))
 }
 
 fn sentence(requirement: &Requirement) -> String {
@@ -212,16 +275,17 @@ fn sentence(requirement: &Requirement) -> String {
         false => "",
     };
     format!(
-        "{} ({}{security}; {})",
+        "{} (<code>{}</code>, {}{security})",
         shown(&requirement.text),
+        shown(&requirement.id),
         requirement.strength.as_str(),
-        shown(&requirement.source)
     )
 }
 
 /// The subjects and versions that show it.
 fn seen_with(finding: &Finding<'_>, tally: &Tally<'_>) -> String {
-    let seen = finding.cases.iter().zip(&tally.subjects);
+    let cases = finding.cases();
+    let seen = cases.iter().zip(&tally.subjects);
     let seen = seen.filter(|(cases, _)| **cases > 0);
     let words = seen.map(|(cases, subject)| match cases {
         1 => format!("{} (1 case)", shown(&subject.label())),
