@@ -1,13 +1,12 @@
 //! A hostile adapter harms nothing: the one case in which it misbehaves has a verdict that says
 //! so, the others go on.
 
-use std::fs;
 use std::net::TcpListener;
 
 use qconform_scenarios::verdict::Verdict;
 use rstest::rstest;
 
-use crate::run::{file, run};
+use crate::run::{has_range, run, staged};
 
 #[rstest]
 #[case::fork_bomb("fork_bomb", Verdict::TimedOut, "no answer in time")]
@@ -33,14 +32,17 @@ fn only_the_case_fails_in_which_an_adapter_misbehaves(
     let port = listener.local_addr().unwrap().port();
     let scratch = tempfile::tempdir().unwrap();
     let folder = scratch.path().join("hostile");
-    fs::create_dir(&folder).unwrap();
-    fs::copy(file("hostile.py"), folder.join("hostile.py")).unwrap();
+    let ids = if has_range() { "range" } else { "single" };
     let manifest = format!(
         "description = \"hostile\"\nhomepage = \"none\"\nlicence = \"MIT\"\nversion = \"1\"\n\
-         [run]\ncommand = [\"/usr/bin/python3\", \"{{adapter}}/hostile.py\", \"{how}\", \"{port}\"]\n\
+         [run]\ncommand = [\"/usr/bin/python3\", \"{{adapter}}/hostile.py\", \"{how}\", \"{port}\", \"{ids}\"]\n\
          [limits]\nseconds = 3\nprocesses = 20\n"
     );
-    fs::write(folder.join("adapter.toml"), manifest).unwrap();
+    let program = include_str!("hostile.py");
+    staged(
+        &folder,
+        &[("hostile.py", program), ("adapter.toml", &manifest)],
+    );
     let jobs = ["header/data-file/name/**", "--jobs", "1"];
     let finished = run(&folder.to_string_lossy(), &jobs);
     let (bad, good): (Vec<_>, Vec<_>) = finished

@@ -2,12 +2,24 @@
 
 use qconform_scenarios::verdict::{Level, Verdict};
 
-use crate::run::{file, run};
+use crate::needs;
+use crate::run::{has_range, run, staged};
 
 /// It gives everything to the domain and never gives anything back, so what fails is the stop.
 #[test]
 fn an_adapter_that_labels_is_root_over_the_fixture_and_no_further() {
-    let probe = file("probe");
+    let missing = (!has_range()).then(|| "id-range is missing".to_owned());
+    if let Some(reason) = needs::or_skip("id-range", missing) {
+        println!("skipped: {reason}");
+        return;
+    }
+    let scratch = tempfile::tempdir().unwrap();
+    let probe = scratch.path().join("probe");
+    let files = [
+        ("adapter.py", include_str!("probe/adapter.py")),
+        ("adapter.toml", include_str!("probe/adapter.toml")),
+    ];
+    staged(&probe, &files);
     let cases = "label/data-file/follows-image/disk=rw,*";
     let finished = run(&probe.to_string_lossy(), &[cases]);
     assert_eq!(finished.code, 1, "{}", finished.text);

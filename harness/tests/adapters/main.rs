@@ -2,7 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod guide;
 mod hostile;
 mod label;
+#[path = "../common/needs.rs"]
+mod needs;
 mod run;
 mod schema;

@@ -1,6 +1,7 @@
 //! Runs the command line.
 
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use qconform_reports::event::CaseEvent;
@@ -20,7 +21,7 @@ pub(crate) struct Finished {
 /// `qconform` with these arguments and no installed adapter.
 pub(crate) fn qconform(args: &[&str]) -> (Command, TempDir) {
     let scratch = tempfile::tempdir().unwrap();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_qconform"));
+    let mut command = Command::new(binary());
     command
         .args(args)
         .current_dir(scratch.path())
@@ -28,11 +29,30 @@ pub(crate) fn qconform(args: &[&str]) -> (Command, TempDir) {
     (command, scratch)
 }
 
-/// A folder or file of this test.
-pub(crate) fn file(name: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/adapters")
-        .join(name)
+/// The binary under test. Where another user can't reach the build folder, the variable
+/// names a copy.
+fn binary() -> PathBuf {
+    std::env::var_os("QCONFORM_BIN")
+        .map_or_else(|| env!("CARGO_BIN_EXE_qconform").into(), Into::into)
+}
+
+/// Whether this machine gives workers more than one id.
+pub(crate) fn has_range() -> bool {
+    let (mut doctor, _scratch) = qconform(&["doctor", "--json"]);
+    let output = doctor.output().unwrap();
+    let mut lines = output.stdout.split(|byte| *byte == b'\n');
+    lines.any(|line| {
+        let capability: serde_json::Value = serde_json::from_slice(line).unwrap_or_default();
+        capability["name"] == "id-range" && capability["present"] == true
+    })
+}
+
+/// Writes an adapter's files into a new folder: the source tree may be out of reach, too.
+pub(crate) fn staged(folder: &Path, files: &[(&str, &str)]) {
+    fs::create_dir(folder).unwrap();
+    for (name, text) in files {
+        fs::write(folder.join(name), text).unwrap();
+    }
 }
 
 /// Runs cases against the adapter at a path.

@@ -2,8 +2,10 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::lchown;
+use std::os::unix::fs::{MetadataExt, lchown};
 use std::path::Path;
+
+use walkdir::WalkDir;
 
 use super::READER;
 
@@ -13,18 +15,35 @@ const PLACES: [&str; 2] = ["/tmp", "/run"];
 /// Removes everything that earlier cases left. Files of a process that goes on are gone, too.
 pub(super) fn clear() -> io::Result<()> {
     for place in PLACES.iter().filter(|place| Path::new(place).is_dir()) {
-        for entry in fs::read_dir(place)? {
-            remove(&entry?.path())?;
-        }
+        empty(Path::new(place))?;
     }
     Ok(())
 }
 
-fn remove(path: &Path) -> io::Result<()> {
-    match path.symlink_metadata()?.is_dir() {
-        true => fs::remove_dir_all(path),
-        false => fs::remove_file(path),
+/// Empties a folder, but for what is mounted in it: an adapter may be started from there.
+fn empty(place: &Path) -> io::Result<()> {
+    let device = place.symlink_metadata()?.dev();
+    let entries = WalkDir::new(place)
+        .min_depth(1)
+        .contents_first(true)
+        .same_file_system(true);
+    for entry in entries {
+        let entry = entry?;
+        let metadata = entry.path().symlink_metadata()?;
+        if metadata.dev() != device {
+            continue;
+        }
+        let removed = match metadata.is_dir() {
+            true => fs::remove_dir(entry.path()),
+            false => fs::remove_file(entry.path()),
+        };
+        match removed {
+            // A folder on the way to what is mounted.
+            Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => {}
+            removed => removed?,
+        }
     }
+    Ok(())
 }
 
 /// Makes a folder that the adapter can write.
