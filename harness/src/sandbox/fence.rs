@@ -10,6 +10,8 @@ use rustix::thread::{
     move_into_link_name_space,
 };
 
+use seccompiler::{BpfProgram, SeccompAction, SeccompFilter};
+
 use super::confined::Confined;
 use super::id_map::write_proc;
 use super::inside::Abilities;
@@ -25,9 +27,26 @@ pub(super) struct Fence {
     namespace: Option<OwnedFd>,
     /// None where the worker's only id is kept.
     ids: Option<(Uid, Gid)>,
-    labels: bool,
+    /// What a labeller may not call; absent for everybody else.
+    mounts: Option<BpfProgram>,
     limits: [(Resource, u64); 6],
 }
+
+/// Calls that change what is mounted. Setting labels takes a capability that would allow them, too, and what is mounted
+/// read-only could be made writable.
+const MOUNTING: [i64; 11] = [
+    libc::SYS_mount,
+    libc::SYS_umount2,
+    libc::SYS_mount_setattr,
+    libc::SYS_move_mount,
+    libc::SYS_open_tree,
+    libc::SYS_fsopen,
+    libc::SYS_fsconfig,
+    libc::SYS_fsmount,
+    libc::SYS_fspick,
+    libc::SYS_pivot_root,
+    libc::SYS_setns,
+];
 
 /// What root needs to be a labeller of files and to run programs as another user: no tracing of its worker, no
 /// network, no device.
@@ -53,6 +72,7 @@ impl Fence {
         } else {
             None
         };
+        let mounts = subject.labels.then(without_mounting).transpose();
         let limits = [
             (Resource::As, subject.limits.address_space),
             (Resource::Data, subject.limits.memory),
@@ -65,19 +85,21 @@ impl Fence {
         Ok(Self {
             namespace,
             ids,
-            labels: subject.labels,
+            mounts: mounts.map_err(|error| SandboxError::at("make a filter of calls", error))?,
             limits,
         })
     }
 
     pub(super) fn close(&mut self) -> io::Result<()> {
         rustix::process::setsid()?;
-        if self.labels {
-            become_labeller()?;
-        } else {
-            self.lose_privilege()?;
+        match &self.mounts {
+            Some(_) => become_labeller()?,
+            None => self.lose_privilege()?,
         }
         rustix::thread::set_no_new_privs(true)?;
+        if let Some(mounts) = &self.mounts {
+            seccompiler::apply_filter(mounts).map_err(io::Error::other)?;
+        }
         for (resource, limit) in self.limits {
             setrlimit(
                 resource,
@@ -104,6 +126,18 @@ impl Fence {
         }
         keep_capabilities(CapabilitySet::empty())
     }
+}
+
+/// A filter that refuses [`MOUNTING`], and kills whoever calls with another machine's numbers.
+fn without_mounting() -> io::Result<BpfProgram> {
+    let rules = MOUNTING.map(|call| (call, Vec::new())).into();
+    let refused = SeccompAction::Errno(libc::EPERM as u32);
+    let machine = std::env::consts::ARCH
+        .try_into()
+        .map_err(io::Error::other)?;
+    let filter = SeccompFilter::new(rules, SeccompAction::Allow, refused, machine);
+    let filter = filter.map_err(io::Error::other)?;
+    filter.try_into().map_err(io::Error::other)
 }
 
 /// A mount namespace of its own keeps a labeller from covering what its worker looks at.

@@ -89,6 +89,12 @@ fn has(name: &str, present: bool) -> bool {
     reason.is_none()
 }
 
+/// Whether the subject `qemu` can be tested here.
+fn has_qemu() -> bool {
+    let installed = ["qemu-img", "qemu-io"].map(|program| which::which(program).is_ok());
+    has("qemu", !installed.contains(&false))
+}
+
 /// Whether workers of the sandbox can be made, with several ids.
 fn can_label() -> bool {
     let report = qconform(Path::new("/"), &["doctor", "--json"]).stdout;

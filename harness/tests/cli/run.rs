@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use qconform_reports::stream::Run;
 use qconform_scenarios::verdict::Verdict;
 
-use crate::{SCENARIO, binary, can_label, has, names, qconform};
+use crate::{SCENARIO, binary, can_label, has_qemu, names, qconform};
 
 const REPORTS: [&str; 5] = [
     "failures.txt",
@@ -40,10 +40,7 @@ fn the_whole_suite_passes_against_the_reference() {
 
 #[test]
 fn qemu_deviates_only_as_its_baseline_says() {
-    let installed = ["qemu-img", "qemu-io"]
-        .iter()
-        .all(|program| which::which(program).is_ok());
-    if !has("qemu", installed) || !can_label() {
+    if !has_qemu() || !can_label() {
         return;
     }
     let dir = tempfile::tempdir().unwrap();
