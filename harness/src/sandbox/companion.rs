@@ -20,7 +20,6 @@ const QUOTED: usize = 600;
 /// A running program in a worker. There is one at a time: when it ends, nothing but the worker is left.
 #[derive(Debug)]
 pub struct Companion {
-    confined: Confined,
     child: Child,
     streams: Streams,
     handle: std::os::fd::OwnedFd,
@@ -61,7 +60,7 @@ impl Companion {
     /// # Errors
     ///
     /// As [`Confined::run`].
-    pub fn start(confined: Confined) -> Result<Self, SandboxError> {
+    pub fn start(confined: &Confined) -> Result<Self, SandboxError> {
         let started = confined.start().and_then(|mut child| {
             let failed = |error: std::io::Error| confined.failed(error);
             let streams = Streams::of(&mut child, confined.limits.output).map_err(failed)?;
@@ -71,7 +70,6 @@ impl Companion {
         });
         match started {
             Ok((child, streams, handle)) => Ok(Self {
-                confined,
                 child,
                 streams,
                 handle,
@@ -182,29 +180,6 @@ impl Companion {
                 self.status = Some(status);
             }
         }
-    }
-
-    /// Says a last line, and waits for the program to end by itself; how it did, or `None` when it had to be killed.
-    pub fn part(mut self, line: &[u8], time: Duration) -> Option<String> {
-        let until = moment(time);
-        let request = [line, b"\n"].concat();
-        let mut input = request.as_slice();
-        while self.status.is_none() && until.is_none_or(|until| Instant::now() < until) {
-            if input.is_empty() {
-                self.streams.close_input();
-            }
-            match self.turn(&mut input, until) {
-                Ok(Outcome::TooMuchOutput) | Err(_) => break,
-                Ok(Outcome::Ended | Outcome::TimedOut) => self.reap(),
-            }
-        }
-        self.status.map(describe)
-    }
-
-    /// What the program is.
-    #[must_use]
-    pub fn confined(&self) -> &Confined {
-        &self.confined
     }
 }
 

@@ -58,11 +58,6 @@ impl Streams {
         self.out.overflowed || self.err.overflowed
     }
 
-    /// Ends the input.
-    pub(super) fn close_input(&mut self) {
-        self.input = None;
-    }
-
     /// Waits for one thing to happen and handles it.
     pub(super) fn turn(
         &mut self,

@@ -30,9 +30,6 @@ pub struct Launch {
     pub records: Vec<String>,
     /// What it may use.
     pub limits: LaunchLimits,
-    /// Whether it is asked in one shot: fixed arguments, an exit status and nothing else.
-    #[serde(default)]
-    pub one_shot: bool,
 }
 
 /// How long a process of an adapter lives.
@@ -137,7 +134,6 @@ impl Launch {
             lives: if run.labels { Lives::Case } else { run.lives },
             records: run.records.clone(),
             limits: manifest.limits,
-            one_shot: false,
         }
     }
 

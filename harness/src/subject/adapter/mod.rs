@@ -143,7 +143,7 @@ impl Adapter {
     fn greet(&mut self) -> Result<HelloReply, Trouble> {
         // The old one first: with it goes everything that it left running.
         self.process = None;
-        let process = Companion::start(self.confined())
+        let process = Companion::start(&self.confined())
             .map_err(|error| Trouble::Sandbox(error.to_string()))?;
         self.process = Some(process);
         match self.say(&Request::Hello { protocol: VERSION })? {

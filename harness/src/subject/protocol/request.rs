@@ -16,7 +16,8 @@ pub enum Request {
     },
     /// A question.
     Run(Box<RunRequest>),
-    /// The last line: end, with exit status 0.
+    /// The last line: end, with exit status 0. An adapter must also bear to be killed instead, and
+    /// that is what this harness does.
     Bye,
 }
 
