@@ -5,7 +5,7 @@
 mod ordinary_user;
 
 use std::fs;
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
 use libtest_mimic::{Arguments, Failed, Trial};
@@ -359,7 +359,10 @@ fn a_subject_that_hangs_is_killed_with_its_children() -> Result<(), Failed> {
 }
 
 fn nothing_is_confined_outside_a_worker() -> Result<(), Failed> {
+    // A child of whoever tries: it is neither killed nor reaped.
+    let mut child = Command::new("/bin/sleep").arg("0.2").spawn()?;
     let refused = subject("exit 0").run();
+    that(child.wait()?.success(), "another child's end was taken")?;
     that(
         matches!(refused, Err(SandboxError::NotInWorker)),
         &format!("{refused:?}"),

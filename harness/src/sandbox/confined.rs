@@ -165,12 +165,19 @@ fn how(status: ExitStatus) -> How {
 
 /// Kills every process of the sandbox but this one, process 1, which the kernel spares.
 pub(super) fn kill_others() {
-    if rustix::process::getpid().is_init() && abilities().is_some() {
+    if is_worker() {
         sys::kill_all_others();
     }
 }
 
+/// Kills and reaps them. Elsewhere it does nothing: children of whoever uses this library are not ours to wait for.
 pub(super) fn clear_out() {
-    kill_others();
-    while rustix::process::wait(WaitOptions::empty()).is_ok() {}
+    if is_worker() {
+        sys::kill_all_others();
+        while rustix::process::wait(WaitOptions::empty()).is_ok() {}
+    }
+}
+
+fn is_worker() -> bool {
+    rustix::process::getpid().is_init() && abilities().is_some()
 }
