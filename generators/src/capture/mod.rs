@@ -8,7 +8,9 @@
 mod describe;
 mod directories;
 mod error;
+mod first_cluster;
 mod header;
+mod options;
 mod pieces;
 mod plausible;
 mod raw;

@@ -8,6 +8,8 @@
 mod bitmaps;
 mod check;
 mod data;
+mod extensions;
+mod find;
 mod header;
 mod layout;
 mod luks;
@@ -15,6 +17,7 @@ mod mapping;
 mod place;
 mod plan;
 mod refcounts;
+mod sizes;
 mod slots;
 mod snapshots;
 mod stream;
@@ -29,8 +32,9 @@ use crate::recipe::{Bytes, Layout, Qcow2, RecipeError};
 
 use check::check_bytes;
 pub(crate) use data::compressed_zeros;
-pub(crate) use header::{Draft, DraftExtension, Expand, Tables, feature_name, known_names};
-pub(crate) use place::Allocated;
+pub(crate) use extensions::{DraftExtension, feature_name, known_names};
+pub(crate) use find::Allocated;
+pub(crate) use header::{Draft, Expand, Tables};
 pub(crate) use plan::{Plan, check_limit};
 pub(crate) use stream::write_marker;
 
