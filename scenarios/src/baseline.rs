@@ -25,6 +25,8 @@ pub enum Severity {
     WrongLabel,
     /// A fact of the header is told wrongly.
     WrongFact,
+    /// A credential is told.
+    Leak,
     /// The subject dies.
     Crash,
     /// The subject doesn't come to an end.
@@ -44,6 +46,7 @@ impl Severity {
             Severity::WrongFile => "wrong-file",
             Severity::WrongLabel => "wrong-label",
             Severity::WrongFact => "wrong-fact",
+            Severity::Leak => "leak",
             Severity::Crash => "crash",
             Severity::Hang => "hang",
             Severity::Refusal => "refusal",

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::expect::Expectation;
 use crate::file::{CaseFiles, FileSystem, Owner};
+use crate::secret::Secrets;
 use crate::verdict::Level;
 
 mod step;
@@ -32,6 +33,9 @@ pub struct Case {
     pub filesystem: FileSystem,
     /// The question.
     pub ask: Ask,
+    /// Credentials in the files or the domain that no answer may show.
+    #[serde(skip_serializing_if = "Secrets::is_empty")]
+    pub secrets: Secrets,
     /// The answer that is right.
     pub expectation: Expectation,
 }

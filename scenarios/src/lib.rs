@@ -17,6 +17,7 @@ pub mod locate;
 pub mod page;
 pub mod requirement;
 pub mod scenario;
+pub mod secret;
 pub mod select;
 pub mod suite;
 pub mod verdict;

@@ -12,6 +12,7 @@ use crate::error::{DataError, Fault};
 use crate::expect::{self, Expectation, Outcome, READ_LENGTH};
 use crate::file::{self, CaseFiles, FileSpec, FileSystem};
 use crate::locate;
+use crate::secret::Secrets;
 use crate::verdict::Level;
 
 mod config;
@@ -72,6 +73,9 @@ struct Body {
     filesystem: FileSystem,
     #[serde(default)]
     config: ConfigSpec,
+    /// Credentials that no answer may show.
+    #[serde(default)]
+    secrets: Secrets,
     steps: Option<Vec<Step>>,
     /// What the domain is after a step that changes it.
     #[serde(default)]
@@ -241,7 +245,9 @@ impl Scenario {
         let expectation = expect::build(self.level, table, &own).map_err(in_expect)?;
         let title = body.title.clone();
         let filesystem = body.filesystem;
+        let secrets = body.secrets.clone();
         let ask = self.ask(body, &files, &expectation)?;
+        secrets.check(&files, &ask)?;
         check_names(&files, &ask, &expectation).map_err(in_expect)?;
         Ok(Case {
             id: self.case_id(choices),
@@ -250,6 +256,7 @@ impl Scenario {
             files,
             filesystem,
             ask,
+            secrets,
             expectation,
         })
     }

@@ -4,7 +4,7 @@ use qconform_generators::recipe::{Compression, Content, Encryption, Qcow2};
 use qconform_scenarios::case::{Ask, Case};
 use qconform_scenarios::verdict::Verdict;
 
-use super::Judgement;
+use super::{Judgement, secret};
 use crate::subject::protocol::Role;
 use crate::subject::{Answer, Refusals};
 use crate::worker::Observation;
@@ -27,14 +27,16 @@ pub fn excuse(
         return judgement;
     }
     let reason = refusals.refuses.iter().find(|feature| has(case, feature));
-    match (reason, refusals.role) {
-        (None, _) => judgement,
+    let excused = match (reason, refusals.role) {
+        (None, _) => return judgement,
         (Some(_), Role::Gatekeeper) => Judgement::plain(Verdict::Pass, ""),
         (Some(feature), Role::Reader) => Judgement::plain(
             Verdict::Unsupported,
             format!("refuses by design: {feature}"),
         ),
-    }
+    };
+    // What it was refused with may still show credentials.
+    secret::weighed(case, observation, excused)
 }
 
 /// Whether an image of the fixture has a feature.

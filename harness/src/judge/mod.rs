@@ -16,6 +16,7 @@ mod header;
 mod label;
 mod open;
 mod read;
+mod secret;
 #[cfg(test)]
 mod tests;
 
@@ -78,6 +79,11 @@ fn difference(
 /// Judges an observation of a case whose fixture was written with `seed`.
 #[must_use]
 pub fn judge(case: &Case, observation: &Observation, seed: u64) -> Judgement {
+    secret::weighed(case, observation, compared(case, observation, seed))
+}
+
+/// Judges without regard to credentials.
+fn compared(case: &Case, observation: &Observation, seed: u64) -> Judgement {
     if let Some(judgement) = unanswered(observation) {
         return judgement;
     }

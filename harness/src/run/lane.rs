@@ -71,7 +71,7 @@ impl<'a> Lane<'a> {
             ),
             micros: u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX),
             case: case.id.into(),
-            title: case.title.into(),
+            title: case.secrets.hide(&case.title).into(),
             requirements: case
                 .requirements
                 .iter()

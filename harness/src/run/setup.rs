@@ -5,8 +5,11 @@ use qconform_reports::event::{CellSeen, Head, Setup, SetupFile, State, Wanted};
 use qconform_scenarios::case::{Ask, Case, LabelAsk};
 use qconform_scenarios::expect::{Expectation, Matrix, StateWanted};
 use qconform_scenarios::file::{CaseFile, Owner};
+use qconform_scenarios::secret::Secrets;
+use serde_json::Value;
 
 use super::{chain, words};
+use crate::observe::hex;
 use crate::worker::Observation;
 
 /// How many bytes of a text are kept. A captured image's recipe can be as large as its tables,
@@ -46,7 +49,38 @@ pub(super) fn of(case: &Case, seed: u64, head: Option<String>) -> Setup {
             .collect();
         setup.matrix = self::matrix(case, label, matrix);
     }
-    setup
+    without_secrets(case, setup)
+}
+
+/// A setup is passed on with reports, so it tells where a credential stands and not which.
+fn without_secrets(case: &Case, setup: Setup) -> Setup {
+    if case.secrets.is_empty() {
+        return setup;
+    }
+    let hidden = serde_json::to_value(&setup).map(|mut value| {
+        hide(&case.secrets, &mut value);
+        value
+    });
+    // A setup that can't be read again is left out rather than shown.
+    hidden.and_then(serde_json::from_value).unwrap_or_default()
+}
+
+fn hide(secrets: &Secrets, value: &mut Value) {
+    match value {
+        Value::String(text) => *text = in_bytes(secrets, &secrets.hide(text)),
+        Value::Array(values) => values.iter_mut().for_each(|value| hide(secrets, value)),
+        Value::Object(members) => members.values_mut().for_each(|value| hide(secrets, value)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+/// Asterisks for credentials in hexadecimal, as many as there were bytes.
+fn in_bytes(secrets: &Secrets, text: &str) -> String {
+    let replace = |text: String, secret: &String| {
+        let bytes = secret.as_bytes();
+        text.replace(&hex(bytes), &hex(&vec![b'*'; bytes.len()]))
+    };
+    secrets.texts.iter().fold(text.to_owned(), replace)
 }
 
 /// The text, cut with a note where it is too long.

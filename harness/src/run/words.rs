@@ -73,6 +73,15 @@ pub(crate) fn steps(label: &LabelAsk) -> Vec<String> {
 
 /// What is right, a line for each outcome or cell.
 pub(crate) fn expected(case: &Case) -> Vec<String> {
+    let mut lines = answers(case);
+    if !case.secrets.is_empty() {
+        let grade = case.secrets.shown.map_or("fail: ", grade);
+        lines.push(format!("{grade}an answer that shows a credential"));
+    }
+    lines
+}
+
+fn answers(case: &Case) -> Vec<String> {
     match &case.expectation {
         Expectation::Header(allowed) => outcomes(allowed),
         Expectation::Open(allowed) => outcomes(allowed),

@@ -20,6 +20,7 @@ use crate::reference::format::Format;
 use crate::reference::inspection::Inspection;
 use crate::reference::label::{self, Config, Namespace, Plan, Running};
 use crate::reference::read;
+use crate::reference::redact;
 use crate::reference::report::ErrorReport;
 use crate::worker::STATE_DIR;
 
@@ -253,9 +254,10 @@ fn refused(error: ErrorReport) -> Declined {
     rejected(error.class, error.message)
 }
 
-fn rejected(class: &str, message: impl Into<String>) -> Declined {
+/// Messages name files, and names carry credentials.
+fn rejected(class: &str, message: impl AsRef<str>) -> Declined {
     Declined::Rejected {
         class: class.to_owned(),
-        message: message.into(),
+        message: redact::line(message.as_ref()),
     }
 }

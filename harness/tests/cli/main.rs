@@ -7,6 +7,7 @@ mod baseline;
 mod blockdev;
 mod blockdev_secret;
 mod capture;
+mod credentials;
 mod daemon;
 mod describe;
 mod generate;

@@ -14,6 +14,8 @@ use qconform::subject::{Answer, Declined, Description, Facts, Question, Subject}
 use qconform_scenarios::case::{LabelConfig, Step, StepAsk};
 use qconform_scenarios::verdict::Level;
 
+use crate::careless::Careless;
+
 const READ_ONLY: &str = "system_u:object_r:virt_content_t:s0";
 
 /// One way to be wrong.
@@ -34,10 +36,11 @@ pub(crate) enum Mutant {
     CommitForgetsDataFile,
     SnapshotForgetsDataFile,
     AttachForgetsDataFile,
+    MessageQuotesInput,
 }
 
 impl Mutant {
-    pub(crate) const ALL: [Mutant; 15] = [
+    pub(crate) const ALL: [Mutant; 16] = [
         Mutant::DataFileNeverRelabelled,
         Mutant::DataFileGetsBackingLabel,
         Mutant::RestoreForgetsDataFile,
@@ -53,6 +56,7 @@ impl Mutant {
         Mutant::CommitForgetsDataFile,
         Mutant::SnapshotForgetsDataFile,
         Mutant::AttachForgetsDataFile,
+        Mutant::MessageQuotesInput,
     ];
 
     pub(crate) fn name(self) -> &'static str {
@@ -72,6 +76,7 @@ impl Mutant {
             Mutant::CommitForgetsDataFile => "commit-forgets-data-file",
             Mutant::SnapshotForgetsDataFile => "snapshot-forgets-data-file",
             Mutant::AttachForgetsDataFile => "attach-forgets-data-file",
+            Mutant::MessageQuotesInput => "message-quotes-input",
         }
     }
 
@@ -120,6 +125,12 @@ impl Mutant {
             Mutant::CommitForgetsDataFile => &["label/life/commit", "label/life/commit-active"],
             Mutant::SnapshotForgetsDataFile => &["label/life/snapshot"],
             Mutant::AttachForgetsDataFile => &["label/life/attach"],
+            Mutant::MessageQuotesInput => &[
+                "label/data-file/credentials",
+                "access/credentials",
+                "access/xml/credentials",
+                "blockdev/credentials",
+            ],
         }
     }
 
@@ -130,6 +141,7 @@ impl Mutant {
             Mutant::DataFileLeftToHeader
             | Mutant::DataFileNodeWritable
             | Mutant::BackingLeftToHeader => &[Level::Blockdev],
+            Mutant::MessageQuotesInput => &[Level::Access, Level::Label, Level::Blockdev],
             _ => &[Level::Label],
         }
     }
@@ -267,6 +279,19 @@ impl Subject for Mutated {
     }
 
     fn answer(&mut self, question: &Question<'_>, dir: &Path) -> Answer {
+        let answer = self.changed(question, dir);
+        match (self.mutant, answer) {
+            (Mutant::MessageQuotesInput, Answer::Rejected { class, message }) => Answer::Rejected {
+                class,
+                message: format!("{message}: {}", quoted(question, dir)),
+            },
+            (_, answer) => answer,
+        }
+    }
+}
+
+impl Mutated {
+    fn changed(&mut self, question: &Question<'_>, dir: &Path) -> Answer {
         match question {
             Question::Label { config, step } => {
                 if step.step == Step::Stop {
@@ -298,4 +323,18 @@ fn access_with_unused_names(xml: &str) -> Result<Facts, Declined> {
     let resolver = Resolver::new(&Follow).with_probe(&probe);
     let chain = reference::chain(&reference::parse(xml)?, &resolver)?;
     Ok(reference::access_facts(&chain))
+}
+
+/// The domain and the names in its image's header, as whoever looks for a mistake wants them.
+fn quoted(question: &Question<'_>, dir: &Path) -> String {
+    let xml = match question {
+        Question::Access { xml } | Question::Blockdev { xml } => xml,
+        Question::Label { step, .. } => step.xml.as_str(),
+        _ => "",
+    };
+    let bytes = std::fs::read(dir.join("disk.qcow2")).unwrap_or_default();
+    let header = Careless::new(&bytes);
+    let names = [header.data_file_name(), header.backing_name()];
+    let names: Vec<String> = names.into_iter().flatten().collect();
+    format!("{} in {xml}", names.join(", "))
 }
