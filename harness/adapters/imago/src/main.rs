@@ -3,16 +3,15 @@
 use imago::file::File;
 use imago::qcow2::Qcow2;
 use imago::{FormatAccess, FormatDriverBuilder, PermissiveImplicitOpenGate};
-use qconform_adapter::{Declined, Question, hex, read, serve};
+use qconform_adapter::{Declined, Question, hex, opened, serve};
 use serde_json::{Value, json};
 
 fn header(question: &Question) -> Result<Value, Declined> {
-    question.only_qcow2()?;
-    let image = Qcow2::<File>::open_path(question.path(), false)?;
+    let image = Qcow2::<File>::open_path(question.qcow2()?, false)?;
     let text = |text: &String| hex(text.as_bytes());
-    let backing = image.implicit_backing_file().map(|name| {
-        json!({ "name": text(name), "format": image.implicit_backing_format() })
-    });
+    let backing = image
+        .implicit_backing_file()
+        .map(|name| json!({ "name": text(name), "format": image.implicit_backing_format() }));
     let name = image.implicit_external_data_file().map(text);
     let data_file = image
         .requires_external_data_file()
@@ -25,24 +24,19 @@ fn header(question: &Question) -> Result<Value, Declined> {
 
 /// The image with its data file and its backing images.
 fn whole(question: &Question) -> Result<FormatAccess<File>, Declined> {
-    question.only_qcow2()?;
-    let builder = Qcow2::<File>::builder_path(question.path());
-    Ok(FormatAccess::new(builder.open(PermissiveImplicitOpenGate::default())?))
+    let builder = Qcow2::<File>::builder_path(question.qcow2()?);
+    Ok(FormatAccess::new(
+        builder.open(PermissiveImplicitOpenGate::default())?,
+    ))
 }
 
 fn open(question: &Question) -> Result<Value, Declined> {
-    whole(question)?;
-    Ok(json!({}))
+    opened(whole(question)?)
 }
 
 fn reads(question: &Question) -> Result<Value, Declined> {
     let image = whole(question)?;
-    let mut reads = Vec::new();
-    for (offset, mut buffer) in question.buffers() {
-        image.read(&mut buffer, offset)?;
-        reads.push(read(offset, &buffer));
-    }
-    Ok(json!({ "reads": reads }))
+    question.reads(|offset, buffer| image.read(buffer, offset))
 }
 
 fn main() {

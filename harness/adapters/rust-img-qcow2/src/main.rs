@@ -1,41 +1,32 @@
-//! Answers for rust-img-qcow2, whose reader opens backing images, too.
+//! Answers for rust-img-qcow2, whose reader opens backing images, too. For a header its parser is
+//! asked as the reader asks it before it opens any other file.
 
-use img_qcow2::Qcow2Reader;
-use qconform_adapter::{Declined, Question, read, serve};
+use img_qcow2::{Header, Qcow2Reader};
+use qconform_adapter::{Declined, Question, opened, serve};
 use serde_json::{Value, json};
 
-/// Bit 2 of the incompatible features.
-const DATA_FILE: u64 = 4;
-
-fn opened(question: &Question) -> Result<Qcow2Reader, Declined> {
-    question.only_qcow2()?;
-    Ok(Qcow2Reader::open(question.path())?)
-}
+/// Bytes of an image that the reader gives to the parser.
+const HEAD: u64 = 112;
 
 fn header(question: &Question) -> Result<Value, Declined> {
-    let image = opened(question)?;
-    // It tells that there is a backing file, not which.
-    let uses_data_file = image.header().incompatible_features & DATA_FILE != 0;
+    question.only_qcow2()?;
+    let header = Header::parse(&question.head(HEAD)?)?;
+    // It refuses data files, and tells where a backing file's name lies, not which it is.
+    header.check_supported()?;
+    let backing = header.backing_file_offset != 0 && header.backing_file_size != 0;
     Ok(json!({ "header": {
-        "format": "qcow2", "version": image.version(), "virtual_size": image.virtual_size(),
-        "backing": image.has_backing().then(|| json!({})),
-        "data_file": uses_data_file.then(|| json!({})),
+        "format": "qcow2", "version": header.version, "virtual_size": header.virtual_size,
+        "backing": backing.then(|| json!({})), "data_file": null,
     }}))
 }
 
 fn open(question: &Question) -> Result<Value, Declined> {
-    opened(question)?;
-    Ok(json!({}))
+    opened(Qcow2Reader::open(question.qcow2()?)?)
 }
 
 fn reads(question: &Question) -> Result<Value, Declined> {
-    let image = opened(question)?;
-    let mut reads = Vec::new();
-    for (offset, mut buffer) in question.buffers() {
-        image.read_at(offset, &mut buffer)?;
-        reads.push(read(offset, &buffer));
-    }
-    Ok(json!({ "reads": reads }))
+    let image = Qcow2Reader::open(question.qcow2()?)?;
+    question.reads(|offset, buffer| image.read_at(offset, buffer))
 }
 
 fn main() {

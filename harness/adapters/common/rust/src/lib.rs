@@ -1,7 +1,10 @@
 //! What the adapters in Rust share: the protocol, line by line.
 
+use std::env;
 use std::ffi::OsString;
-use std::io::{self, BufRead, Write};
+use std::fs::File;
+use std::io::{self, BufRead, Read, Write};
+use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStringExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
@@ -46,19 +49,48 @@ impl Question {
         }
     }
 
-    /// Guest offsets, with a buffer for each.
-    pub fn buffers(&self) -> impl Iterator<Item = (u64, Vec<u8>)> {
+    /// The path of an image that is declared to be qcow2.
+    pub fn qcow2(&self) -> Result<PathBuf, Declined> {
+        self.only_qcow2()?;
+        Ok(self.path())
+    }
+
+    /// The first bytes of the image, at most as many as `limit`.
+    pub fn head(&self, limit: u64) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        File::open(self.path())?
+            .take(limit)
+            .read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// Makes the image's folder the working directory, for an implementation that takes names in
+    /// headers relative to that: otherwise no relative name would be found.
+    pub fn enter_folder(&self) -> io::Result<()> {
+        env::set_current_dir(self.path().parent().unwrap_or(&PathBuf::from("/")))
+    }
+
+    /// Guest bytes at each offset, as `read` fills the buffer.
+    pub fn reads<E: Into<Declined>>(
+        &self,
+        mut read: impl FnMut(u64, &mut [u8]) -> Result<(), E>,
+    ) -> Result<Value, Declined> {
         let length = self.0["length"].as_u64().unwrap_or_default();
         let length = usize::try_from(length).unwrap_or_default();
         let offsets = self.0["offsets"].as_array().into_iter().flatten();
-        offsets.filter_map(move |offset| Some((offset.as_u64()?, vec![0; length])))
+        let mut reads = Vec::new();
+        for offset in offsets.filter_map(Value::as_u64) {
+            let mut buffer = vec![0; length];
+            read(offset, &mut buffer).map_err(Into::into)?;
+            reads.push(json!({ "offset": offset, "bytes": hex(&buffer) }));
+        }
+        Ok(json!({ "reads": reads }))
     }
 }
 
-/// A buffer that was read, as the protocol has it.
-#[must_use]
-pub fn read(offset: u64, bytes: &[u8]) -> Value {
-    json!({ "offset": offset, "bytes": hex(bytes) })
+/// An image that opens, with nothing to tell about it.
+pub fn opened<T>(_image: T) -> Result<Value, Declined> {
+    Ok(json!({}))
 }
 
 /// Bytes as hex.
@@ -77,6 +109,9 @@ fn unhex(text: &Value) -> Vec<u8> {
 /// refuses by design. A panic is a crash of the implementation.
 pub fn serve(name: &str, version: &str, refuses: &[&str], levels: &[(&str, Level)]) {
     std::panic::set_hook(Box::new(|_| {}));
+    let Ok(mut out) = replies() else {
+        return;
+    };
     let names: Vec<&str> = levels.iter().map(|(name, _)| *name).collect();
     for line in io::stdin().lock().lines().map_while(Result::ok) {
         let Ok(request) = serde_json::from_str::<Value>(&line) else {
@@ -90,11 +125,17 @@ pub fn serve(name: &str, version: &str, refuses: &[&str], levels: &[(&str, Level
             }),
             _ => answer(request, levels),
         };
-        let mut out = io::stdout().lock();
         if writeln!(out, "{reply}").and_then(|()| out.flush()).is_err() {
             return;
         }
     }
+}
+
+/// Standard output, for replies alone: what an implementation prints goes to standard error.
+fn replies() -> io::Result<File> {
+    let out = io::stdout().as_fd().try_clone_to_owned()?;
+    rustix::stdio::dup2_stdout(io::stderr())?;
+    Ok(File::from(out))
 }
 
 fn answer(request: Value, levels: &[(&str, Level)]) -> Value {
