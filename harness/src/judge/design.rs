@@ -39,13 +39,27 @@ pub fn excuse(
     secret::weighed(case, observation, excused)
 }
 
-/// Whether an image of the fixture has a feature.
+/// Whether an image of the fixture has a feature. Only the image that is asked about counts as raw:
+/// a data file always is.
 fn has(case: &Case, feature: &str) -> bool {
+    if feature == "raw" {
+        return asked(case).is_some_and(|image| matches!(image, Content::Raw(_)));
+    }
     let images = case.files.values().filter_map(|file| match &file.content {
         Content::Qcow2(image) => Some(image),
         _ => None,
     });
     images.into_iter().any(|image| uses(image, feature))
+}
+
+/// What the image that is asked about consists of.
+fn asked(case: &Case) -> Option<&Content> {
+    match &case.ask {
+        Ask::Header(image) | Ask::Open(image) | Ask::Read { image, .. } => {
+            Some(&case.files.get(&image.file)?.content)
+        }
+        Ask::Access(_) | Ask::Blockdev(_) | Ask::Label(_) => None,
+    }
 }
 
 fn uses(image: &Qcow2, feature: &str) -> bool {

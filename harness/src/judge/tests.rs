@@ -7,9 +7,10 @@ use qconform_scenarios::suite::Suite;
 use qconform_scenarios::verdict::Verdict;
 use rstest::rstest;
 
-use super::judge;
+use super::{excuse, judge};
 use crate::observe::{FileState, Snapshot, Touch, hex};
-use crate::subject::{Answer, Facts, HeaderFacts, ReadFact};
+use crate::subject::protocol::Role;
+use crate::subject::{Answer, Facts, HeaderFacts, ReadFact, Refusals};
 use crate::worker::{Observation, Stage};
 
 const LABEL: &str = r#"
@@ -332,4 +333,50 @@ fn what_was_opened_is_judged(
         (judgement.verdict, judgement.message.as_str()),
         (verdict, message)
     );
+}
+
+const PLAIN: &str = r#"
+title = "an image with a data file, or a raw disk"
+level = "header"
+requirements = ["header.magic"]
+image = "{image}"
+axes = { image = ["disk.qcow2", "disk.raw"] }
+files = { "disk.qcow2" = { qcow2 = { data-file = "disk.raw" } }, "disk.raw" = { raw = {} } }
+[[expect]]
+accept = { uses-data-file = true }
+"#;
+
+#[rstest]
+#[case::by_a_reader(0, Role::Reader, &["zstd", "data-file"], Verdict::Unsupported)]
+#[case::by_a_gatekeeper(0, Role::Gatekeeper, &["data-file"], Verdict::Pass)]
+#[case::of_something_else(0, Role::Gatekeeper, &["backing"], Verdict::Fail)]
+#[case::of_a_raw_disk(1, Role::Reader, &["raw"], Verdict::Unsupported)]
+#[case::of_raw_where_only_the_data_file_is(0, Role::Reader, &["raw"], Verdict::Fail)]
+fn a_refusal_by_design_is_excused_where_the_image_has_the_feature(
+    #[case] index: usize,
+    #[case] role: Role,
+    #[case] refuses: &[&str],
+    #[case] verdict: Verdict,
+) {
+    let suite = Suite::of_files(&[("t.toml".to_owned(), PLAIN.to_owned())]).unwrap();
+    let case = suite.scenarios[0].case(index).unwrap();
+    let before = snapshot(file(0, "a"));
+    let seen = Observation {
+        stages: vec![Stage {
+            step: None,
+            answer: Answer::Rejected {
+                class: "c".to_owned(),
+                message: "m".to_owned(),
+            },
+            ..stage(Step::Start, before.clone())
+        }],
+        before,
+        head: None,
+    };
+    let refusals = Refusals {
+        role,
+        refuses: refuses.iter().map(ToString::to_string).collect(),
+    };
+    let judgement = excuse(&case, &seen, &refusals, judge(&case, &seen, 0));
+    assert_eq!(judgement.verdict, verdict, "{}", judgement.message);
 }

@@ -87,9 +87,10 @@ impl Work<'_> {
     fn all(&self, shipped: &Shipped) -> Result<(), InstallError> {
         let nothing = Install::default();
         let install = shipped.manifest.install.as_ref().unwrap_or(&nothing);
-        for command in &install.needs {
+        let of_apt = install.apt.iter().map(|_| "mmdebstrap");
+        for command in install.needs.iter().map(String::as_str).chain(of_apt) {
             which::which(command).map_err(|_| InstallError::Missing {
-                command: command.clone(),
+                command: command.to_owned(),
             })?;
         }
         if let Some(apt) = &install.apt {
@@ -110,21 +111,16 @@ impl Work<'_> {
         }
     }
 
-    /// Packages as files: nothing on the machine changes, no script of a package runs.
+    /// A tree of its own, by the script that adapters share: nothing on the machine changes.
     fn apt(&self, apt: &Apt) -> Result<(), InstallError> {
-        let debs = self.install.join("debs");
-        fs::create_dir_all(&debs).map_err(file(&debs))?;
-        let download = ["download".to_owned()];
-        let args = [&download[..], &apt.packages].concat();
-        self.run_in(&debs, "apt-get", &args)?;
-        for entry in fs::read_dir(&debs).map_err(file(&debs))? {
-            let deb = entry.map_err(file(&debs))?.path();
-            self.run(
-                "dpkg",
-                &[OsStr::new("-x"), deb.as_os_str(), self.install.as_os_str()],
-            )?;
-        }
-        fs::remove_dir_all(&debs).map_err(file(&debs))
+        let script = [OsStr::new("../common/debian-tree"), OsStr::new(&apt.suite)];
+        let packages = apt.packages.iter().map(OsStr::new);
+        let args: Vec<&OsStr> = script
+            .into_iter()
+            .chain([self.install.as_os_str()])
+            .chain(packages)
+            .collect();
+        self.run("sh", &args)
     }
 
     fn pip(&self) -> Result<(), InstallError> {

@@ -43,7 +43,8 @@ pub struct Install {
     /// Commands that have to be there.
     #[serde(default)]
     pub needs: Vec<String>,
-    /// Debian packages that are unpacked into a folder.
+    /// Debian packages that are unpacked into the folder, as a system of their own: `root` says that
+    /// the adapter runs in it.
     #[serde(default)]
     pub apt: Option<Apt>,
     /// A virtual environment of Python with `requirements.txt`.
@@ -65,10 +66,9 @@ pub struct Install {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Apt {
-    /// The suite; absent for that of the machine.
-    #[serde(default)]
-    pub suite: Option<String>,
-    /// The packages, in full: dependencies are not looked for.
+    /// The suite, such as `trixie`.
+    pub suite: String,
+    /// The packages; what they need comes with them.
     pub packages: Vec<String>,
 }
 

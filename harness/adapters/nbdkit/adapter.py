@@ -1,0 +1,65 @@
+"""Answers for nbdkit's qcow2dec filter: an image that it serves, read through NBD.
+
+The filter refuses every file below 128 KiB as too small. So that there is more to see than that,
+nbdkit's own truncate filter adds zeros to smaller ones, as if the file were sparse at its end.
+"""
+
+import re
+
+import nbd
+from qconform_adapter import Crashed, Rejected, Unsupported, first_line, path, run, serve
+
+SMALLEST = 128 << 10
+
+
+def served(request):
+    """A client of a server of its own, which ends with it."""
+    if request["image"]["format"] != "qcow2":
+        raise Unsupported("formats other than a declared qcow2")
+    client = nbd.NBD()
+    filters = ["--filter=qcow2dec", "--filter=truncate"]
+    plugin = ["file", "file=" + path(request["image"]), f"round-up={SMALLEST}"]
+    try:
+        client.connect_command(["nbdkit", "-s", "--exit-with-parent", "-r", *filters, *plugin])
+    except nbd.Error as error:
+        # The server tells why it has no such export. One that has died tells nothing.
+        if "server has no export" in error.string:
+            raise Rejected(reason(error.string)) from error
+        raise Crashed(error.string) from error
+    return client
+
+
+def reason(text):
+    """What the filter says, without what libnbd puts around it."""
+    said = re.search(r"server has no export named '': (.*?)(?:: No such file or directory.*)?$", text)
+    return said[1] if said else text
+
+
+def header(request):
+    client = served(request)
+    return {"header": {"format": "qcow2", "virtual_size": client.get_size()}}
+
+
+def read(request):
+    client = served(request)
+    reads = []
+    for offset in request["offsets"]:
+        try:
+            data = client.pread(request["length"], offset)
+        except nbd.Error as error:
+            # An error of the server, not of the connection, has a number and is a refusal.
+            if client.aio_is_ready():
+                raise Rejected(error.string) from error
+            raise Crashed(error.string) from error
+        reads.append({"offset": offset, "bytes": bytes(data).hex()})
+    return {"reads": reads}
+
+
+serve(
+    {
+        "name": "nbdkit",
+        "version": first_line(run(["nbdkit", "--version"]).stdout).removeprefix("nbdkit "),
+        "refuses": ["data-file", "backing", "encryption", "extended-l2", "snapshots"],
+    },
+    {"header": header, "read": read},
+)
