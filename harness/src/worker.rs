@@ -20,6 +20,7 @@ pub(crate) mod ground;
 use ground::Ground;
 
 use crate::observe::{self, SELINUX, Snapshot, Touch, Watch};
+use crate::subject::adapter::check::{self, Line};
 use crate::subject::adapter::{Adapter, Launch};
 use crate::subject::{Answer, Description, Question, Registry, Subject};
 
@@ -36,6 +37,11 @@ pub enum Order {
         subject: String,
         /// How it is started, if it is an adapter.
         launch: Option<Launch>,
+    },
+    /// Check an adapter.
+    Check {
+        /// How it is started.
+        launch: Launch,
     },
     /// Run one case.
     Case(Box<CaseOrder>),
@@ -67,6 +73,8 @@ pub struct CaseOrder {
 pub enum Reply {
     /// What the subject is.
     Described(Description),
+    /// How an adapter did.
+    Checked(Vec<Line>),
     /// What was seen.
     Observed(Box<Observation>),
     /// The harness could not do it.
@@ -147,6 +155,9 @@ impl<'a> Service<'a> {
             Order::Describe { subject, .. } => {
                 self.open(&subject)?.describe().map(Reply::Described)
             }
+            Order::Check { launch } => check::check(launch, Path::new(FIXTURE_DIR))
+                .map(Reply::Checked)
+                .map_err(|error| format!("the images can't be made: {error}")),
             Order::Case(case) => self
                 .case(&case)
                 .map(|observation| Reply::Observed(Box::new(observation))),

@@ -14,6 +14,7 @@ use crate::capture::CaptureError;
 use crate::reference::redact;
 use crate::run::RunError;
 use crate::sandbox::SandboxError;
+use crate::subject::adapter::command::CommandError;
 use crate::subject::adapter::find::FindError;
 use crate::subject::adapter::install::InstallError;
 
@@ -72,6 +73,13 @@ impl From<FindError> for Failure {
             FindError::NotInstalled { name } => (
                 Exit::Environment,
                 format!("`qconform subject install {name}` installs it"),
+            ),
+            FindError::Command(CommandError::Program { .. }) => {
+                return Failure::new(Exit::Environment, error.to_string());
+            }
+            FindError::Command(_) => (
+                Exit::Usage,
+                "docs/adapters.md tells how a command line looks".to_owned(),
             ),
             _ => return Failure::new(Exit::Environment, error.to_string()),
         };

@@ -28,8 +28,8 @@ use crate::subject::adapter::find;
 pub(super) struct Args {
     #[command(flatten)]
     select: SelectArgs,
-    /// Who is tested; repeatable: reference, qemu, adapter:NAME for an installed adapter, or
-    /// adapter:PATH. Default: reference, and qemu where it is installed.
+    /// Who is tested; repeatable: reference, qemu, adapter:NAME for an installed adapter,
+    /// adapter:PATH, or command:LINE for a program that speaks no protocol. Default: reference, and qemu where it is installed.
     #[arg(long, value_name = "NAME")]
     subject: Vec<String>,
     /// Test every subject that is installed, adapters included.

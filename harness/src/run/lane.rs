@@ -11,9 +11,13 @@ use qconform_scenarios::verdict::{Level, Verdict};
 use super::schedule::{self, Job};
 use super::{Adapters, Options, RunError, repeat, setup};
 use crate::judge::{self, Judgement};
-use crate::sandbox::{CallError, Capability, Settings, Worker};
+use crate::sandbox::{CallError, Capability, IdMap, Settings, Worker};
 use crate::subject::adapter::Launch;
+use crate::subject::adapter::check::Line;
 use crate::worker::{CaseOrder, Observation, Order, Reply};
+
+/// More questions than a check has.
+const CHECKS: u32 = 60;
 
 /// Runs cases one after the other.
 pub(super) struct Lane<'a> {
@@ -140,7 +144,7 @@ impl<'a> Lane<'a> {
                 return Ok((judgement, Some(observation)));
             }
             Ok(Reply::Failed { message }) => plain(Verdict::HarnessError, message),
-            Ok(Reply::Described(_)) => plain(
+            Ok(Reply::Described(_) | Reply::Checked(_)) => plain(
                 Verdict::HarnessError,
                 "the worker answered another question".to_owned(),
             ),
@@ -217,6 +221,28 @@ fn timeout(usual: Duration, launch: Option<&Launch>, case: &Case) -> Duration {
     usual.max(needed.unwrap_or_default())
 }
 
+/// Checks an adapter in a worker of its own.
+pub(super) fn check(name: &str, launch: &Launch) -> Result<Vec<Line>, RunError> {
+    let fail = |message: String| RunError::Subject {
+        name: name.to_owned(),
+        message,
+    };
+    let settings = Settings::new(IdMap::choose()?);
+    let mut worker = start(Some(launch), &settings)?;
+    let order = Order::Check {
+        launch: launch.clone(),
+    };
+    // Time-outs end a check early: this is for many slow answers.
+    let time = launch.limits.time().saturating_mul(CHECKS) + Duration::from_secs(30);
+    match call(&mut worker, &order, time) {
+        Ok(Reply::Checked(lines)) => Ok(lines),
+        Ok(Reply::Failed { message }) => Err(fail(message)),
+        Ok(Reply::Observed(_) | Reply::Described(_)) => Err(fail("no check".to_owned())),
+        Err(Failure::Call(error)) => Err(fail(error.to_string())),
+        Err(Failure::Json(error)) => Err(fail(error.to_string())),
+    }
+}
+
 /// Asks each subject what it is.
 pub(super) fn describe_all(
     names: &[String],
@@ -247,7 +273,9 @@ pub(super) fn describe_all(
                 refusals: description.refusals,
             }),
             Ok(Reply::Failed { message }) => return Err(fail(message)),
-            Ok(Reply::Observed(_)) => return Err(fail("no description".to_owned())),
+            Ok(Reply::Observed(_) | Reply::Checked(_)) => {
+                return Err(fail("no description".to_owned()));
+            }
             Err(Failure::Call(error)) => return Err(fail(error.to_string())),
             Err(Failure::Json(error)) => return Err(fail(error.to_string())),
         }

@@ -17,6 +17,7 @@ use qconform_scenarios::suite::{self, Selected, Suite};
 
 use crate::sandbox::{self, Capability, IdMap, SandboxError, Settings};
 use crate::subject::adapter::Launch;
+use crate::subject::adapter::check::Line;
 
 mod chain;
 mod lane;
@@ -168,6 +169,11 @@ pub fn describe(names: &[String], adapters: &Adapters) -> Result<Vec<SubjectInfo
     let settings = Settings::new(IdMap::choose()?);
     let described = lane::describe_all(names, adapters, &settings)?;
     Ok(described.into_iter().map(|asked| asked.info).collect())
+}
+
+/// Checks an adapter: what it was asked, what came back, and what was expected.
+pub fn check(name: &str, launch: &Launch) -> Result<Vec<Line>, RunError> {
+    lane::check(name, launch)
 }
 
 /// Finds out what the machine can do and what the subjects are, both at once: each takes

@@ -5,6 +5,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::command::{self, CommandError};
 use super::launch::Launch;
 use super::manifest::{self, Manifest, ManifestError};
 use super::shipped::{self, Shipped};
@@ -50,6 +51,9 @@ pub enum FindError {
     /// The manifest is faulty.
     #[error(transparent)]
     Manifest(#[from] ManifestError),
+    /// A `command:` that can't be one.
+    #[error(transparent)]
+    Command(#[from] CommandError),
     /// There is no folder for installed adapters.
     #[error("neither QCONFORM_CACHE nor XDG_CACHE_HOME nor HOME names an absolute folder")]
     NoCache,
@@ -125,13 +129,19 @@ fn folder_of(name: &str) -> Result<PathBuf, FindError> {
 }
 
 /// The adapter that `given` means: `adapter:NAME` or `NAME` for an installed one, `adapter:PATH`
-/// for a folder with a manifest or for a program. A path has a slash in it.
+/// for a folder with a manifest or for a program, `command:LINE` for a program that speaks no protocol.
+/// A path has a slash in it.
 ///
 /// # Errors
 ///
 /// [`FindError`] with what is wrong.
 pub fn find(given: &str) -> Result<Found, FindError> {
     let target = given.strip_prefix("adapter:").unwrap_or(given);
+    if let Some(text) = given.strip_prefix("command:") {
+        let launch = command::parse(text)?;
+        let name = given.to_owned();
+        return Ok(Found { name, launch });
+    }
     if target.contains('/') {
         return at_path(given, target);
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::manifest::Manifest;
+use super::one_shot::OneShot;
 use crate::sandbox::{Limits, Settings};
 
 /// Where a worker shows the folder of an adapter, and the one that adapters share beside it.
@@ -16,6 +17,9 @@ const ADAPTERS_DIR: &str = "/adapter";
 pub struct Launch {
     /// The program with its arguments.
     pub command: Vec<String>,
+    /// The command lines of a program that speaks no protocol; `command` doesn't count then.
+    #[serde(default)]
+    pub one_shot: Option<OneShot>,
     /// Environment variables beside the usual ones.
     pub env: Vec<(String, String)>,
     /// A folder of the machine that takes the place of the whole system.
@@ -125,6 +129,7 @@ impl Launch {
         let env = run.env.iter();
         Launch {
             command: run.command.iter().map(fill).collect(),
+            one_shot: None,
             env: env
                 .map(|(name, value)| (name.clone(), fill(value)))
                 .collect(),

@@ -3,11 +3,14 @@
 //! A process is asked case after case. One that dies, hangs or breaks the protocol is replaced,
 //! and only the case that it was asked for has that verdict.
 
+pub mod check;
+pub mod command;
 mod convert;
 pub mod find;
 pub mod install;
 mod launch;
 pub mod manifest;
+mod one_shot;
 mod scratch;
 pub mod shipped;
 
@@ -15,11 +18,12 @@ use std::path::Path;
 
 use qconform_scenarios::verdict::Level;
 
-use super::protocol::{HelloReply, Reply, Request, VERSION};
+use super::protocol::{HelloReply, Reply, Request, RunRequest, VERSION};
 use super::{Answer, Description, Question, Refusals, Subject};
 use crate::sandbox::{Companion, Confined, Lost};
 
 pub use launch::{Launch, LaunchLimits, Lives};
+pub use one_shot::OneShot;
 
 /// A reader without privileges, as which adapters run that don't label.
 const READER: u32 = 1000;
@@ -179,9 +183,17 @@ impl Adapter {
     }
 
     fn ask(&mut self, question: &Question<'_>, dir: &Path) -> Result<Reply, Trouble> {
-        self.running()?;
         self.seq += 1;
         let request = convert::request(question, dir, self.seq, self.case);
+        match &self.launch.one_shot {
+            Some(one_shot) => one_shot::ask(&self.confined(), one_shot, &request),
+            None => self.put(request),
+        }
+    }
+
+    /// Puts a question to a process that speaks the protocol.
+    fn put(&mut self, request: RunRequest) -> Result<Reply, Trouble> {
+        self.running()?;
         let reply = self.say(&Request::Run(Box::new(request)))?;
         if reply.seq() == Some(self.seq) {
             return Ok(reply);
@@ -197,8 +209,26 @@ impl Adapter {
     }
 }
 
+impl Adapter {
+    fn describe_one_shot(&self, one_shot: &OneShot) -> Result<Description, String> {
+        let version = one_shot::version(&self.confined(), &one_shot.version);
+        let levels = Level::ALL.into_iter();
+        Ok(Description {
+            version: version.map_err(|trouble| trouble.to_string())?,
+            levels: levels
+                .filter(|level| one_shot.levels.contains_key(level.as_str()))
+                .collect(),
+            records: Vec::new(),
+            refusals: Refusals::default(),
+        })
+    }
+}
+
 impl Subject for Adapter {
     fn describe(&mut self) -> Result<Description, String> {
+        if let Some(one_shot) = &self.launch.one_shot {
+            return self.describe_one_shot(one_shot);
+        }
         let hello = self.greet().map_err(|trouble| trouble.to_string())?;
         let spoken = |level: &Level| hello.levels.iter().any(|name| name == level.as_str());
         Ok(Description {
