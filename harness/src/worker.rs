@@ -74,7 +74,10 @@ pub enum Reply {
     /// What the subject is.
     Described(Description),
     /// How an adapter did.
-    Checked(Vec<Line>),
+    Checked {
+        /// Each thing that it was asked.
+        lines: Vec<Line>,
+    },
     /// What was seen.
     Observed(Box<Observation>),
     /// The harness could not do it.
@@ -156,7 +159,7 @@ impl<'a> Service<'a> {
                 self.open(&subject)?.describe().map(Reply::Described)
             }
             Order::Check { launch } => check::check(launch, Path::new(FIXTURE_DIR))
-                .map(Reply::Checked)
+                .map(|lines| Reply::Checked { lines })
                 .map_err(|error| format!("the images can't be made: {error}")),
             Order::Case(case) => self
                 .case(&case)

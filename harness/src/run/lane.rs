@@ -144,7 +144,7 @@ impl<'a> Lane<'a> {
                 return Ok((judgement, Some(observation)));
             }
             Ok(Reply::Failed { message }) => plain(Verdict::HarnessError, message),
-            Ok(Reply::Described(_) | Reply::Checked(_)) => plain(
+            Ok(Reply::Described(_) | Reply::Checked { .. }) => plain(
                 Verdict::HarnessError,
                 "the worker answered another question".to_owned(),
             ),
@@ -235,7 +235,7 @@ pub(super) fn check(name: &str, launch: &Launch) -> Result<Vec<Line>, RunError> 
     // Time-outs end a check early: this is for many slow answers.
     let time = launch.limits.time().saturating_mul(CHECKS) + Duration::from_secs(30);
     match call(&mut worker, &order, time) {
-        Ok(Reply::Checked(lines)) => Ok(lines),
+        Ok(Reply::Checked { lines }) => Ok(lines),
         Ok(Reply::Failed { message }) => Err(fail(message)),
         Ok(Reply::Observed(_) | Reply::Described(_)) => Err(fail("no check".to_owned())),
         Err(Failure::Call(error)) => Err(fail(error.to_string())),
@@ -273,7 +273,7 @@ pub(super) fn describe_all(
                 refusals: description.refusals,
             }),
             Ok(Reply::Failed { message }) => return Err(fail(message)),
-            Ok(Reply::Observed(_) | Reply::Checked(_)) => {
+            Ok(Reply::Observed(_) | Reply::Checked { .. }) => {
                 return Err(fail("no description".to_owned()));
             }
             Err(Failure::Call(error)) => return Err(fail(error.to_string())),

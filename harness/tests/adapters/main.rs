@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod check;
+mod command;
 mod guide;
 mod hostile;
 mod label;

@@ -57,9 +57,12 @@ pub(crate) fn staged(folder: &Path, files: &[(&str, &str)]) {
 
 /// Runs cases against the adapter at a path.
 pub(crate) fn run(adapter: &str, cases: &[&str]) -> Finished {
-    let subject = format!("adapter:{adapter}");
-    let (mut command, scratch) =
-        qconform(&[&["run", "--subject", subject.as_str()], cases].concat());
+    run_subject(&format!("adapter:{adapter}"), cases)
+}
+
+/// Runs cases against a subject.
+pub(crate) fn run_subject(subject: &str, cases: &[&str]) -> Finished {
+    let (mut command, scratch) = qconform(&[&["run", "--subject", subject], cases].concat());
     let output = command.output().unwrap();
     let path = scratch.path().join("conformance.out/run.jsonl");
     let cases = std::fs::read(&path).map_or_else(
@@ -71,5 +74,40 @@ pub(crate) fn run(adapter: &str, cases: &[&str]) -> Finished {
         code: output.status.code().unwrap(),
         text: String::from_utf8_lossy(&text).into_owned(),
         cases,
+    }
+}
+
+/// What `subject check` said.
+pub(crate) struct Checked {
+    /// Exit code.
+    pub(crate) code: i32,
+    /// Standard output and error.
+    pub(crate) text: String,
+}
+
+impl Checked {
+    /// How many lines begin with this mark.
+    pub(crate) fn count(&self, mark: &str) -> usize {
+        let mark = format!("{mark}  ");
+        self.text
+            .lines()
+            .filter(|line| line.starts_with(&mark))
+            .count()
+    }
+}
+
+/// Checks the adapter at a path.
+pub(crate) fn check(adapter: &str) -> Checked {
+    check_subject(&format!("adapter:{adapter}"))
+}
+
+/// Checks a subject.
+pub(crate) fn check_subject(subject: &str) -> Checked {
+    let (mut command, _scratch) = qconform(&["subject", "check", subject]);
+    let output = command.output().unwrap();
+    let text = [output.stdout, output.stderr].concat();
+    Checked {
+        code: output.status.code().unwrap(),
+        text: String::from_utf8_lossy(&text).into_owned(),
     }
 }
