@@ -67,9 +67,9 @@ fn absent(key: &str) -> String {
 
 fn header(result: &ResultReply, truth: Truth) -> Verdict {
     let header = result.header.as_ref().ok_or_else(|| absent("header"))?;
-    told("format", header.format.as_deref(), "qcow2")?;
-    told("version", header.version, 3)?;
-    told("virtual_size", header.virtual_size, SIZE)?;
+    told("format", header.format.as_deref(), &"qcow2")?;
+    told("version", header.version, &3)?;
+    told("virtual_size", header.virtual_size, &SIZE)?;
     if let Some(Some(_)) = header.backing {
         return Err("`backing` is told, and there is no backing file".to_owned());
     }
@@ -96,9 +96,9 @@ fn header(result: &ResultReply, truth: Truth) -> Verdict {
 }
 
 /// A fact that may be left out, but not be wrong.
-fn told<T: PartialEq + std::fmt::Debug>(key: &str, told: Option<T>, right: T) -> Verdict {
+fn told<T: PartialEq + std::fmt::Debug>(key: &str, told: Option<T>, right: &T) -> Verdict {
     match told {
-        Some(told) if told != right => Err(format!("`{key}` is {told:?}, not {right:?}")),
+        Some(told) if told != *right => Err(format!("`{key}` is {told:?}, not {right:?}")),
         _ => Ok(()),
     }
 }
