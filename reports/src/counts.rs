@@ -75,6 +75,23 @@ impl Group {
         }
     }
 
+    /// A number and its word.
+    fn counted(self, count: u64) -> String {
+        match (self, count) {
+            (Group::HarnessErrors, 1) => "1 harness error".to_owned(),
+            _ => format!("{count} {}", self.as_str()),
+        }
+    }
+
+    /// Whether the subject does not do what is required, or not what its baseline says.
+    #[must_use]
+    pub fn deviates(self) -> bool {
+        matches!(
+            self,
+            Group::Failed | Group::HarnessErrors | Group::Fixed | Group::Lenient | Group::Known
+        )
+    }
+
     /// Whether the group is shown even when nothing is in it.
     #[must_use]
     pub fn always_shown(self) -> bool {
@@ -176,6 +193,23 @@ impl Counts {
         self.0.keys().copied().min_by_key(|verdict| rank(*verdict))
     }
 
+    /// Every kind of deviation among all of them: `1 of 5 failed`, `3 lenient, 155 known of 258`.
+    #[must_use]
+    pub fn deviations(&self) -> String {
+        let deviating = Group::ALL.into_iter().filter(|group| group.deviates());
+        let counted = deviating.map(|group| (group, self.group(group)));
+        let counted: Vec<_> = counted.filter(|(_, count)| *count > 0).collect();
+        let total = self.total();
+        if let [(group, count)] = counted[..] {
+            return match count == total {
+                true => group.counted(count),
+                false => format!("{count} of {total} {}", group.as_str()),
+            };
+        }
+        let words = counted.iter().map(|(group, count)| group.counted(*count));
+        format!("{} of {total}", words.collect::<Vec<_>>().join(", "))
+    }
+
     /// What they say of the subject; `whole` is whether they are of a whole run.
     #[must_use]
     pub fn conclusion(&self, whole: bool) -> Conclusion {
@@ -204,10 +238,7 @@ impl Counts {
             .into_iter()
             .map(|group| (group, self.group(group)))
             .filter(|(group, count)| *count > 0 || group.always_shown())
-            .map(|(group, count)| match (group, count) {
-                (Group::HarnessErrors, 1) => "1 harness error".to_owned(),
-                _ => format!("{count} {}", group.as_str()),
-            })
+            .map(|(group, count)| group.counted(count))
             .collect();
         words.join(", ")
     }
@@ -281,6 +312,16 @@ mod tests {
     ) {
         let counts: Counts = verdicts.iter().copied().collect();
         assert_eq!(counts.conclusion(false), conclusion);
+    }
+
+    #[rstest]
+    #[case(&[Verdict::Fail], "1 failed")]
+    #[case(&[Verdict::Fail, Verdict::Pass], "1 of 2 failed")]
+    #[case(&[Verdict::Fail, Verdict::Crashed, Verdict::Known, Verdict::Info], "2 failed, 1 known of 4")]
+    #[case(&[Verdict::Known, Verdict::Lenient], "1 lenient, 1 known of 2")]
+    fn every_kind_of_deviation_is_told(#[case] verdicts: &[Verdict], #[case] words: &str) {
+        let counts: Counts = verdicts.iter().copied().collect();
+        assert_eq!(counts.deviations(), words);
     }
 
     #[test]

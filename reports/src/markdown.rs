@@ -190,25 +190,18 @@ fn requirement(requirement: &Requirement) -> String {
 
 /// The requirements that a case deviates from, by subject.
 fn requirements(run: &Run, tally: &Tally<'_>, out: &mut impl Write) -> io::Result<()> {
-    let deviates = |group| {
-        matches!(
-            group,
-            Group::Failed | Group::HarnessErrors | Group::Fixed | Group::Lenient | Group::Known
-        )
-    };
     let mut lines = Vec::new();
     for requirement in &run.header.requirements {
         let told = tally.subjects.iter().filter_map(|subject| {
             let counts = subject.requirements.get(requirement.id.as_str())?;
             let group = Group::of(counts.worst()?);
-            let (count, total) = (counts.group(group), counts.total());
             let words = format!(
-                "{} {}: {count} of {total} {}",
+                "{} {}: {}",
                 symbol(group),
                 shown(subject.name),
-                group.as_str()
+                counts.deviations()
             );
-            deviates(group).then_some((group, words))
+            group.deviates().then_some((group, words))
         });
         let told: Vec<_> = told.collect();
         if let Some(worst) = told.iter().map(|(group, _)| *group).min() {

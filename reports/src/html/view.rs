@@ -258,10 +258,11 @@ fn cell(subject: &str, counts: Option<&Counts>) -> Cell {
     let group = counts.and_then(telling);
     let (words, brief) = match (counts, group) {
         (Some(counts), Some(group)) => {
-            let (count, total) = (counts.group(group), counts.total());
-            let words = match count == total {
-                true => format!("{count} {}", group.as_str()),
-                false => format!("{count} of {total} {}", group.as_str()),
+            let count = counts.group(group);
+            let words = match group.deviates() {
+                true => counts.deviations(),
+                false if count == counts.total() => format!("{count} {}", group.as_str()),
+                false => format!("{count} of {} {}", counts.total(), group.as_str()),
             };
             (words, count.to_string())
         }
