@@ -1,5 +1,7 @@
 """Answers for libqcow through its Python module; it leaves backing files to its caller."""
 
+import os
+
 import pyqcow
 from qconform_adapter import Unsupported, name, path, serve
 
@@ -8,7 +10,8 @@ def image(request):
     if request["image"]["format"] != "qcow2":
         raise Unsupported("formats other than a declared qcow2")
     found = pyqcow.file()
-    found.open(path(request["image"]))
+    # As bytes: of text it takes UTF-8 only.
+    found.open(os.fsencode(path(request["image"])))
     return found
 
 

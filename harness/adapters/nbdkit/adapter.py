@@ -4,6 +4,7 @@ The filter refuses every file below 128 KiB as too small. So that there is more 
 nbdkit's own truncate filter adds zeros to smaller ones, as if the file were sparse at its end.
 """
 
+import os
 import re
 
 import nbd
@@ -12,13 +13,28 @@ from qconform_adapter import Crashed, Rejected, Unsupported, first_line, path, r
 SMALLEST = 128 << 10
 
 
+def reachable(image):
+    """A name for the image that is text, which is all that libnbd takes."""
+    try:
+        # The server would say this to its standard error only, and end.
+        open(image, "rb").close()
+    except OSError as error:
+        raise Rejected(error.strerror) from error
+    link = os.environ["QCONFORM_STATE"] + "/image"
+    if os.path.islink(link):
+        os.unlink(link)
+    os.symlink(image, link)
+    return link
+
+
 def served(request):
     """A client of a server of its own, which ends with it."""
     if request["image"]["format"] != "qcow2":
         raise Unsupported("formats other than a declared qcow2")
+    image = reachable(path(request["image"]))
     client = nbd.NBD()
     filters = ["--filter=qcow2dec", "--filter=truncate"]
-    plugin = ["file", "file=" + path(request["image"]), f"round-up={SMALLEST}"]
+    plugin = ["file", "file=" + image, f"round-up={SMALLEST}"]
     try:
         client.connect_command(["nbdkit", "-s", "--exit-with-parent", "-r", *filters, *plugin])
     except nbd.Error as error:

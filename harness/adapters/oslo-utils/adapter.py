@@ -32,5 +32,5 @@ serve(
         "refuses": REFUSES,
     },
     {"header": header},
-    [format_inspector.ImageFormatError, format_inspector.SafetyCheckFailed],
+    [format_inspector.ImageFormatError, format_inspector.SafetyCheckFailed, OSError],
 )
