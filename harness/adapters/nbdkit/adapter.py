@@ -4,6 +4,7 @@ The filter refuses every file below 128 KiB as too small. So that there is more 
 nbdkit's own truncate filter adds zeros to smaller ones, as if the file were sparse at its end.
 """
 
+import contextlib
 import os
 import re
 
@@ -36,13 +37,37 @@ def served(request):
     filters = ["--filter=qcow2dec", "--filter=truncate"]
     plugin = ["file", "file=" + image, f"round-up={SMALLEST}"]
     try:
-        client.connect_command(["nbdkit", "-s", "--exit-with-parent", "-r", *filters, *plugin])
+        with heard():
+            client.connect_command(["nbdkit", "-s", "--exit-with-parent", "-r", *filters, *plugin])
     except nbd.Error as error:
-        # The server tells why it has no such export. One that has died tells nothing.
+        # The server tells why it has no such export. One that has died has told it elsewhere.
         if "server has no export" in error.string:
             raise Rejected(reason(error.string)) from error
-        raise Crashed(error.string) from error
+        raise Crashed(last_words() or error.string) from error
     return client
+
+
+@contextlib.contextmanager
+def heard():
+    """What starts within this writes its errors to a file."""
+    kept = os.dup(2)
+    with open(errors(), "wb") as file:
+        os.dup2(file.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
+def errors():
+    return os.environ["QCONFORM_STATE"] + "/errors"
+
+
+def last_words():
+    """The last line that the server wrote."""
+    with open(errors(), "rb") as file:
+        return file.read()[-4096:].decode(errors="replace").strip().rpartition("\n")[2]
 
 
 def reason(text):
@@ -66,7 +91,7 @@ def read(request):
             # An error of the server, not of the connection, has a number and is a refusal.
             if client.aio_is_ready():
                 raise Rejected(error.string) from error
-            raise Crashed(error.string) from error
+            raise Crashed(last_words() or error.string) from error
         reads.append({"offset": offset, "bytes": bytes(data).hex()})
     return {"reads": reads}
 
