@@ -13,9 +13,12 @@ use qconform_scenarios::requirement::Requirement;
 
 use crate::counts::Group;
 use crate::event::{self, CaseEvent};
-use crate::markdown::{command, differences, shown};
+use crate::markdown::{command, differences, lines, shown};
 use crate::stream::Run;
 use crate::tally::Tally;
+
+/// Most bytes of a recipe that stands in the page.
+const RECIPE: usize = 2000;
 
 /// Writes the page.
 ///
@@ -51,7 +54,7 @@ struct Finding<'run> {
 struct Broken<'run> {
     /// How many, by subject.
     cases: Vec<u64>,
-    /// The one with the shortest id.
+    /// Of the worst ones the one with the shortest id.
     shortest: &'run CaseEvent,
 }
 
@@ -70,13 +73,14 @@ impl<'run> Finding<'run> {
 
     fn shortest(&self) -> Option<&'run CaseEvent> {
         let cases = self.requirements.values().map(|broken| broken.shortest);
-        cases.min_by_key(|case| size(case))
+        cases.min_by_key(|case| rank(case))
     }
 }
 
-/// Shorter ids first, for an example that people read.
-fn size(case: &CaseEvent) -> (usize, &str) {
-    (case.case.len(), &case.case)
+/// What is worst first, then shorter ids, for an example that people read.
+fn rank(case: &CaseEvent) -> (Option<Severity>, usize, &str) {
+    let severity = of_case(case).map(|(severity, ..)| severity);
+    (severity, case.case.len(), &case.case)
 }
 
 /// Worst first, then by how many cases show it.
@@ -107,7 +111,7 @@ fn findings<'run>(run: &'run Run, tally: &Tally<'run>) -> Vec<Finding<'run>> {
             shortest: case,
         });
         broken.cases[position] += 1;
-        if size(case) < size(broken.shortest) {
+        if rank(case) < rank(broken.shortest) {
             broken.shortest = case;
         }
     }
@@ -140,7 +144,8 @@ fn head(run: &Run, tally: &Tally<'_>, out: &mut impl Write) -> io::Result<()> {
         out,
         "What the suite saw on {}: suite {}, seed {}, qconform {}. Written by `qconform report \
          render RUN --format findings`.\nNumbers are cases. What was seen is stated, not what \
-         follows from it; each finding has the command that repeats it.\n",
+         follows from it; each finding has the command that repeats it. Before that, an adapter \
+         is installed: `qconform subject install NAME`.\n",
         shown(&day),
         shown(&header.suite),
         header.seed,
@@ -236,7 +241,7 @@ fn section(
     }
     writeln!(out)?;
     match finding.shortest() {
-        Some(case) => example(case, out),
+        Some(case) => example(run, case, out),
         None => Ok(()),
     }
 }
@@ -251,7 +256,7 @@ fn required(run: &Run, id: &str) -> String {
 }
 
 /// The case that is easiest to read, with what was seen and how to see it again.
-fn example(case: &CaseEvent, out: &mut impl Write) -> io::Result<()> {
+fn example(run: &Run, case: &CaseEvent, out: &mut impl Write) -> io::Result<()> {
     writeln!(
         out,
         "For instance {}, of {}:\n",
@@ -266,7 +271,25 @@ fn example(case: &CaseEvent, out: &mut impl Write) -> io::Result<()> {
             writeln!(out, "{line}")?;
         }
     }
+    fixture(run, case, out)?;
     writeln!(out, "{}", command(&case.repeat))
+}
+
+/// The files of an image's case, for whoever wants to have them. A domain is more than its files.
+fn fixture(run: &Run, case: &CaseEvent, out: &mut impl Write) -> io::Result<()> {
+    let Some(setup) = run.setups.get(&case.case) else {
+        return Ok(());
+    };
+    if setup.domain.is_some() || !(1..=RECIPE).contains(&setup.recipe.len()) {
+        return Ok(());
+    }
+    let ask: Vec<_> = setup.ask.iter().map(|line| shown(line)).collect();
+    writeln!(
+        out,
+        "Asked: {}. The files, which `qconform generate` writes:\n",
+        ask.join("; ")
+    )?;
+    writeln!(out, "{}", lines("toml", &setup.recipe))
 }
 
 fn sentence(requirement: &Requirement) -> String {

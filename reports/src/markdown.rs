@@ -266,9 +266,18 @@ fn escaped(text: &str) -> String {
 
 /// A command in a block that it cannot close.
 pub(crate) fn command(text: &str) -> String {
-    let command = text::printable(text);
-    let fence = fence(&command);
-    format!("{fence}sh\n{command}\n{fence}\n")
+    block("sh", &text::printable(text))
+}
+
+/// Lines of a language in a block that they cannot close.
+pub(crate) fn lines(language: &str, text: &str) -> String {
+    let lines: Vec<_> = text.lines().map(text::printable).collect();
+    block(language, &lines.join("\n"))
+}
+
+fn block(language: &str, text: &str) -> String {
+    let fence = fence(text);
+    format!("{fence}{language}\n{text}\n{fence}\n")
 }
 
 /// A fence that the text cannot close.

@@ -5,6 +5,7 @@ use qconform_reports::event::{CellSeen, Head, Link, Setup, SetupFile, State, Wan
 use qconform_reports::format::Format;
 use qconform_reports::stream::Run;
 use qconform_reports::terminal::Options;
+use qconform_scenarios::baseline::Severity;
 use qconform_scenarios::verdict::Verdict;
 use rstest::rstest;
 
@@ -222,6 +223,31 @@ fn a_badge_says_the_worst(
     assert_eq!(badge["isError"], error);
     assert_eq!(badge["schemaVersion"], 1);
     assert_eq!(badge["label"], "qconform: s");
+}
+
+#[test]
+fn a_finding_of_an_image_has_its_files_and_the_question() {
+    let mut run = run_saying("x", &[Verdict::Fail]);
+    let setup = Setup {
+        case: run.cases[0].case.clone(),
+        recipe: "[files]\n\"disk.qcow2\" = { name = \"```\" }".to_owned(),
+        ask: vec!["image: disk".to_owned()],
+        ..Setup::default()
+    };
+    run.setups.insert(setup.case.clone(), setup);
+    let page = written(Format::Findings, &run);
+    assert!(page.contains("Asked: image&#58; disk. The files"), "{page}");
+    let files = "````toml\n[files]\n\"disk.qcow2\" = { name = \"```\" }\n````\n";
+    assert!(page.contains(files), "{page}");
+}
+
+#[test]
+fn the_example_of_a_finding_is_one_of_its_worst_cases() {
+    let mut run = run_saying("x", &[Verdict::Known, Verdict::Known]);
+    run.cases[0].deviation.as_mut().unwrap().severity = Severity::Lenient;
+    let page = written(Format::Findings, &run);
+    assert!(page.contains("<code>header/x/1</code>"), "{page}");
+    assert!(!page.contains("<code>header/x/0</code>"), "{page}");
 }
 
 #[test]
