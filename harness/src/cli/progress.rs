@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 use qconform_reports::counts::is_unexpected;
-use qconform_reports::event::{CaseEvent, RunHeader};
+use qconform_reports::event::CaseEvent;
 
 /// Time between two lines.
 const EVERY: Duration = Duration::from_secs(10);
@@ -26,9 +26,8 @@ pub(super) struct Progress {
 }
 
 impl Progress {
-    /// Progress of a run.
-    pub(super) fn new(header: &RunHeader) -> Self {
-        let total = header.selected * header.subjects.len() as u64;
+    /// Progress of a run that puts so many cases to its subjects.
+    pub(super) fn new(total: u64) -> Self {
         let began = Instant::now();
         Progress {
             bar: io::stderr().is_terminal().then(|| bar(total)),

@@ -97,7 +97,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Exit, Failure> {
     let footer = run::run(&options, &stop, &mut |event| {
         if let Event::Header(header) = event {
             output = Some(Output::create(&args.output)?);
-            progress = Some(Progress::new(header));
+            progress = Some(Progress::new(options.asked(&header.subjects)));
             began = Some(header.clone());
         }
         if let (Event::Case(case), Some(progress)) = (event, &progress) {

@@ -73,6 +73,20 @@ impl Options {
     pub(crate) fn cases(&self) -> impl Iterator<Item = Selected<'_>> {
         shard::part(self.suite.select(&self.selection), self.shard)
     }
+
+    /// How many cases are put to these subjects, each counted once for each: none is asked at a
+    /// level that it doesn't have.
+    pub(crate) fn asked(&self, subjects: &[SubjectInfo]) -> u64 {
+        let at = |level| {
+            subjects
+                .iter()
+                .filter(|it| it.levels.contains(&level))
+                .count() as u64
+        };
+        self.cases()
+            .map(|selected| at(selected.scenario.level))
+            .sum()
+    }
 }
 
 /// Why a run could not begin or go on.
