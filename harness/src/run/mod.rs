@@ -14,6 +14,7 @@ use qconform_scenarios::error::DataError;
 use qconform_scenarios::requirement::Requirement;
 use qconform_scenarios::select::Selection;
 use qconform_scenarios::suite::{self, Selected, Suite};
+use qconform_scenarios::verdict::Level;
 
 use crate::sandbox::{self, Capability, IdMap, SandboxError, Settings};
 use crate::subject::adapter::Launch;
@@ -77,16 +78,17 @@ impl Options {
     /// How many cases are put to these subjects, each counted once for each: none is asked at a
     /// level that it doesn't have.
     pub(crate) fn asked(&self, subjects: &[SubjectInfo]) -> u64 {
-        let at = |level| {
-            subjects
-                .iter()
-                .filter(|it| it.levels.contains(&level))
-                .count() as u64
-        };
-        self.cases()
-            .map(|selected| at(selected.scenario.level))
-            .sum()
+        let levels = self.cases().map(|selected| selected.scenario.level);
+        asked(levels, subjects)
     }
+}
+
+fn asked(levels: impl Iterator<Item = Level>, subjects: &[SubjectInfo]) -> u64 {
+    let at = |level| {
+        let able = subjects.iter().filter(|it| it.levels.contains(&level));
+        able.count() as u64
+    };
+    levels.map(at).sum()
 }
 
 /// Why a run could not begin or go on.
@@ -314,4 +316,24 @@ fn cited(options: &Options) -> Vec<Requirement> {
         }
     }
     cited.into_values().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_case_counts_once_for_each_subject_that_has_its_level() {
+        let subject = |levels: &[Level]| SubjectInfo {
+            name: "s".to_owned(),
+            version: "1".to_owned(),
+            levels: levels.to_vec(),
+        };
+        let subjects = [
+            subject(&[Level::Header, Level::Read]),
+            subject(&[Level::Header]),
+        ];
+        let levels = [Level::Header, Level::Header, Level::Read, Level::Label];
+        assert_eq!(asked(levels.into_iter(), &subjects), 5);
+    }
 }
