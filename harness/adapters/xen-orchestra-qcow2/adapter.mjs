@@ -106,3 +106,5 @@ for await (const line of createInterface({ input: process.stdin })) {
       : { seq: request.seq, ...(await answer(request)) };
   process.stdout.write(`${JSON.stringify(reply)}\n`);
 }
+// While standard input is open, Node doesn't end by itself.
+process.stdin.destroy();
