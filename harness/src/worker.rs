@@ -368,6 +368,10 @@ fn questions(ask: &Ask) -> Vec<(Option<Step>, Question<'_>)> {
         }
         Ask::Access(domain) => vec![(None, Question::Access { xml: &domain.xml })],
         Ask::Blockdev(domain) => vec![(None, Question::Blockdev { xml: &domain.xml })],
+        Ask::Xml(ask) => {
+            let (xml, form) = (ask.xml.as_str(), ask.form);
+            vec![(None, Question::Xml { xml, form })]
+        }
         Ask::Label(label) => label
             .steps
             .iter()

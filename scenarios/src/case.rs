@@ -63,6 +63,8 @@ pub enum Ask {
     Label(LabelAsk),
     /// The graph of block nodes that QEMU would be given for a domain.
     Blockdev(DomainAsk),
+    /// A domain read and written again.
+    Xml(XmlAsk),
 }
 
 /// An image and how its format is declared.
@@ -79,6 +81,37 @@ pub struct ImageAsk {
 pub struct DomainAsk {
     /// libvirt XML.
     pub xml: String,
+}
+
+/// A domain that is to be written again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct XmlAsk {
+    /// libvirt XML.
+    pub xml: String,
+    /// How it is to be written.
+    pub form: Form,
+}
+
+/// A form of a domain's XML.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Form {
+    /// As it runs, with everything that headers name.
+    #[default]
+    Runtime,
+    /// As it is defined, for the next start.
+    Persistent,
+}
+
+impl Form {
+    /// The name used in scenarios and by the protocol.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Form::Runtime => "runtime",
+            Form::Persistent => "persistent",
+        }
+    }
 }
 
 /// A domain that is taken through steps.
@@ -206,6 +239,7 @@ impl Ask {
         match self {
             Ask::Header(_) | Ask::Open(_) | Ask::Read { .. } => None,
             Ask::Access(ask) | Ask::Blockdev(ask) => Some(&ask.xml),
+            Ask::Xml(ask) => Some(&ask.xml),
             Ask::Label(ask) => Some(&ask.xml),
         }
     }
@@ -220,6 +254,7 @@ impl Ask {
             Ask::Access(_) => Level::Access,
             Ask::Label(_) => Level::Label,
             Ask::Blockdev(_) => Level::Blockdev,
+            Ask::Xml(_) => Level::Xml,
         }
     }
 }

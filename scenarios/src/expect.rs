@@ -9,9 +9,11 @@ use crate::verdict::{Grade, Level};
 
 mod cell;
 mod matrix;
+mod xml;
 
 pub use cell::{Cell, LabelWanted, OwnerWanted, StateWanted};
 pub use matrix::{Matrix, Refusal, Row};
+pub use xml::XmlLayer;
 
 /// An outcome that is allowed, with what it is worth.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -51,6 +53,8 @@ pub enum Expectation {
     Label(Matrix),
     /// Layers of the graph of block nodes, in no particular order.
     Blockdev(Allowed<Vec<LayerWanted>>),
+    /// Layers that the written XML has, in no particular order.
+    Xml(Allowed<Vec<XmlLayer>>),
 }
 
 /// Header facts; a fact that isn't given isn't compared.
@@ -169,6 +173,7 @@ pub(crate) fn build(
         Level::Access => Expectation::Access(allowed(table)?),
         Level::Label => Expectation::Label(matrix::build(table, own)?),
         Level::Blockdev => Expectation::Blockdev(allowed(table)?),
+        Level::Xml => Expectation::Xml(allowed(table)?),
     })
 }
 

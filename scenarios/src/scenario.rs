@@ -6,7 +6,9 @@ use serde::Deserialize;
 use toml::{Table, Value};
 
 use crate::axis::{self, Axes, Choices};
-use crate::case::{Ask, BLOCK_DEVICE, Case, DomainAsk, ImageAsk, LabelAsk, LabelConfig, Step};
+use crate::case::{
+    Ask, BLOCK_DEVICE, Case, DomainAsk, Form, ImageAsk, LabelAsk, LabelConfig, Step, XmlAsk,
+};
 use crate::domain::DomainSpec;
 use crate::error::{DataError, Fault};
 use crate::expect::{self, Expectation, Outcome, READ_LENGTH};
@@ -68,6 +70,8 @@ struct Body {
     #[serde(rename = "as")]
     declared_format: Option<String>,
     domain: Option<DomainSpec>,
+    /// How the domain is to be written.
+    form: Option<Form>,
     /// What the fixture lies on.
     #[serde(default)]
     filesystem: FileSystem,
@@ -290,6 +294,12 @@ impl Scenario {
         if !needs_image && (body.image.is_some() || body.declared_format.is_some()) {
             return Err(Fault::at(["image"], "this level takes a [domain]"));
         }
+        if body.form.is_some() != (self.level == Level::Xml) {
+            return Err(Fault::at(
+                [],
+                "a `form` is what an xml scenario has, and no other",
+            ));
+        }
         let xml = |domain: &Option<DomainSpec>| match domain {
             Some(domain) => domain.to_xml(files),
             None => Err(Fault::at([], "the scenario has no [domain]")),
@@ -307,6 +317,10 @@ impl Scenario {
             }),
             Level::Blockdev => Ask::Blockdev(DomainAsk {
                 xml: xml(&body.domain)?,
+            }),
+            Level::Xml => Ask::Xml(XmlAsk {
+                xml: xml(&body.domain)?,
+                form: body.form.unwrap_or_default(),
             }),
             Level::Label => Ask::Label(LabelAsk {
                 xml: xml(&body.domain)?,
@@ -397,6 +411,10 @@ fn check_names(files: &CaseFiles, ask: &Ask, expected: &Expectation) -> Result<(
         (Expectation::Blockdev(allowed), _) => accepted(allowed)
             .flatten()
             .flat_map(expect::LayerWanted::files)
+            .collect(),
+        (Expectation::Xml(allowed), _) => accepted(allowed)
+            .flatten()
+            .flat_map(expect::XmlLayer::files)
             .collect(),
         _ => Vec::new(),
     };

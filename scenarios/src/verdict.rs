@@ -22,17 +22,20 @@ pub enum Level {
     Label,
     /// The graph of block nodes that QEMU would be given.
     Blockdev,
+    /// A domain read and written again.
+    Xml,
 }
 
 impl Level {
     /// Every level, in the order of reports.
-    pub const ALL: [Level; 6] = [
+    pub const ALL: [Level; 7] = [
         Level::Header,
         Level::Open,
         Level::Read,
         Level::Access,
         Level::Label,
         Level::Blockdev,
+        Level::Xml,
     ];
 
     /// The name used in ids, files and reports.
@@ -45,6 +48,7 @@ impl Level {
             Level::Access => "access",
             Level::Label => "label",
             Level::Blockdev => "blockdev",
+            Level::Xml => "xml",
         }
     }
 }

@@ -53,6 +53,9 @@ fn print(case: &Case, selected: &super::select::Selected, out: &mut dyn Write) -
         Ask::Access(domain) | Ask::Blockdev(domain) => {
             writeln!(out, "\ndomain:\n{}", domain.xml)?;
         }
+        Ask::Xml(ask) => {
+            writeln!(out, "\ndomain:\n{}\n{}", ask.xml, words::form(ask.form))?;
+        }
         Ask::Label(label) => {
             writeln!(out, "\ndomain:\n{}\n", label.xml)?;
             for line in words::steps(label) {

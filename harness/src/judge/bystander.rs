@@ -43,10 +43,10 @@ pub(super) fn changed(observation: &Observation) -> Vec<Difference> {
         .collect()
 }
 
-/// Whether a file is the overlay in which changes to a transient disk get lost.
-pub(super) fn is_overlay(name: &str, before: &Snapshot) -> bool {
-    let image = name.split_once(".TRANSIENT-").map(|(image, _)| image);
-    image.is_some_and(|image| before.contains_key(image))
+/// Whether a file is the overlay in which changes to one of these transient images get lost.
+pub(super) fn is_overlay(name: &str, transient: &[String]) -> bool {
+    let rest = transient.iter().find_map(|image| name.strip_prefix(image));
+    rest.is_some_and(|rest| rest.starts_with(".TRANSIENT-"))
 }
 
 /// Files that are in one snapshot only, but for new ones that may be.

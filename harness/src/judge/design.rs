@@ -58,7 +58,7 @@ fn asked(case: &Case) -> Option<&Content> {
         Ask::Header(image) | Ask::Open(image) | Ask::Read { image, .. } => {
             Some(&case.files.get(&image.file)?.content)
         }
-        Ask::Access(_) | Ask::Blockdev(_) | Ask::Label(_) => None,
+        Ask::Access(_) | Ask::Blockdev(_) | Ask::Label(_) | Ask::Xml(_) => None,
     }
 }
 

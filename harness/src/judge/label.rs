@@ -6,7 +6,7 @@ use qconform_scenarios::expect::{Cell, Matrix, OwnerWanted, Refusal, StateWanted
 use qconform_scenarios::file::Owner;
 use qconform_scenarios::verdict::{Grade, Verdict};
 
-use super::{Judgement, bystander, describe, difference};
+use super::{Judgement, bystander, describe, difference, xml};
 use crate::observe::{FileState, Snapshot};
 use crate::subject::Answer;
 use crate::worker::{Observation, Stage};
@@ -47,7 +47,10 @@ fn run_through(matrix: &Matrix, ask: &LabelAsk, observation: &Observation) -> Ju
             before: &observation.before,
             previous,
             config: &ask.config,
-            overlays: asked.xml.contains("<transient") && leaves_running(step),
+            transient: match leaves_running(step) {
+                true => xml::transient_images(&asked.xml),
+                false => Vec::new(),
+            },
         };
         let (found, worst) = seen.step(matrix, step, stage);
         differences.extend(found);
@@ -118,13 +121,13 @@ struct Seen<'a> {
     before: &'a Snapshot,
     previous: &'a Snapshot,
     config: &'a LabelConfig,
-    /// Whether there may be overlays of transient disks.
-    overlays: bool,
+    /// Images of transient disks, each of which may have an overlay.
+    transient: Vec<String>,
 }
 
 impl Seen<'_> {
     fn step(&self, matrix: &Matrix, step: Step, stage: &Stage) -> (Vec<Difference>, Grade) {
-        let may_be_new = |name: &str| self.overlays && bystander::is_overlay(name, self.before);
+        let may_be_new = |name: &str| bystander::is_overlay(name, &self.transient);
         let mut differences =
             bystander::appeared_or_gone(Some(step), self.before, &stage.after, may_be_new);
         let mut worst = Grade::Pass;

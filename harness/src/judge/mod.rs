@@ -19,6 +19,7 @@ mod read;
 mod secret;
 #[cfg(test)]
 mod tests;
+mod xml;
 
 pub use design::excuse;
 
@@ -113,6 +114,9 @@ fn compared(case: &Case, observation: &Observation, seed: u64) -> Judgement {
         Expectation::Blockdev(allowed) => once(allowed, stage, |wanted, facts| {
             blockdev::compare(wanted, facts)
         }),
+        Expectation::Xml(allowed) => {
+            once(allowed, stage, |wanted, facts| xml::compare(wanted, facts))
+        }
         Expectation::Label(_) => Judgement::plain(Verdict::HarnessError, "a matrix without steps"),
     }
 }

@@ -33,6 +33,7 @@ pub(super) fn of(case: &Case) -> Chain {
             chain.tops.push(image.file.clone());
         }
         Ask::Access(domain) | Ask::Blockdev(domain) => chain.domain(&domain.xml),
+        Ask::Xml(ask) => chain.domain(&ask.xml),
         Ask::Label(label) => chain.domain(&label.xml),
     }
     for (name, file) in &case.files {

@@ -141,6 +141,10 @@ fn ask(case: &Case, setup: &mut Setup) {
         Ask::Access(domain) | Ask::Blockdev(domain) => {
             setup.domain = Some(bounded(domain.xml.clone()));
         }
+        Ask::Xml(ask) => {
+            setup.domain = Some(bounded(ask.xml.clone()));
+            setup.ask = vec![words::form(ask.form)];
+        }
         Ask::Label(label) => {
             setup.domain = Some(bounded(label.xml.clone()));
             setup.ask = words::config(&label.config);

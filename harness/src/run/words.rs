@@ -1,6 +1,6 @@
 //! A case in the words of its scenario, for `show` and for reports.
 
-use qconform_scenarios::case::{Ask, Case, ImageAsk, LabelAsk, LabelConfig};
+use qconform_scenarios::case::{Ask, Case, Form, ImageAsk, LabelAsk, LabelConfig};
 use qconform_scenarios::expect::{Allowed, Cell, Expectation, Matrix, Outcome, Refusal};
 use qconform_scenarios::file::CaseFiles;
 use qconform_scenarios::verdict::Grade;
@@ -28,6 +28,11 @@ pub(crate) fn recipe(files: &CaseFiles, seed: u64) -> String {
 pub(crate) fn image(image: &ImageAsk) -> String {
     let format = image.format.as_deref().unwrap_or("probed");
     format!("image: {} (format: {format})", image.file)
+}
+
+/// How a domain is to be written.
+pub(crate) fn form(form: Form) -> String {
+    format!("form: {}", form.as_str())
 }
 
 /// The configuration of relabelling, a line for each key.
@@ -88,6 +93,7 @@ fn answers(case: &Case) -> Vec<String> {
         Expectation::Read(allowed) => outcomes(allowed),
         Expectation::Access(allowed) => outcomes(allowed),
         Expectation::Blockdev(allowed) => outcomes(allowed),
+        Expectation::Xml(allowed) => outcomes(allowed),
         Expectation::Label(matrix) => {
             let mut lines = Vec::new();
             match matrix.refuse {

@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use qconform_scenarios::case::{ImageAsk, LabelConfig, StepAsk};
+use qconform_scenarios::case::{Form, ImageAsk, LabelConfig, StepAsk};
 use qconform_scenarios::verdict::Level;
 use serde::{Deserialize, Serialize};
 
@@ -64,6 +64,13 @@ pub enum Question<'a> {
     Blockdev {
         /// libvirt XML.
         xml: &'a str,
+    },
+    /// A domain read and written again.
+    Xml {
+        /// libvirt XML.
+        xml: &'a str,
+        /// How it is to be written.
+        form: Form,
     },
     /// One step of relabelling.
     Label {
@@ -153,6 +160,11 @@ pub enum Facts {
     Blockdev {
         /// One for each layer of each disk.
         layers: Vec<LayerFact>,
+    },
+    /// A domain as it was written.
+    Xml {
+        /// libvirt XML.
+        xml: String,
     },
     /// A step is done, or an image opened; what that did is observed from outside.
     Done,

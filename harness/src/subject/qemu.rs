@@ -91,7 +91,10 @@ impl Subject for Qemu {
                 offsets,
                 length,
             } => read(image, offsets, *length, dir),
-            Question::Access { .. } | Question::Label { .. } | Question::Blockdev { .. } => {
+            Question::Access { .. }
+            | Question::Label { .. }
+            | Question::Blockdev { .. }
+            | Question::Xml { .. } => {
                 return Answer::Unsupported {
                     message: "qemu reads no domains".to_owned(),
                 };

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use qconform_generators::file_name;
-use qconform_scenarios::case::{Driver, ImageAsk, LabelConfig, Step, StepAsk};
+use qconform_scenarios::case::{Driver, Form, ImageAsk, LabelConfig, Step, StepAsk};
 use qconform_scenarios::verdict::Level;
 
 use super::{
@@ -14,7 +14,7 @@ use crate::observe::hex;
 use crate::reference::blockdev;
 use crate::reference::chain::policy::{Follow, Literal};
 use crate::reference::chain::{Chain, Resolver, resolve_image};
-use crate::reference::domain::Domain;
+use crate::reference::domain::{self, Document, Domain, DomainError};
 use crate::reference::file::open_image;
 use crate::reference::format::Format;
 use crate::reference::inspection::Inspection;
@@ -71,6 +71,7 @@ impl Subject for Reference {
             } => guest_bytes(image, offsets, *length, dir),
             Question::Access { xml } => access(xml),
             Question::Blockdev { xml } => graph(xml),
+            Question::Xml { xml, form } => written(xml, *form),
             Question::Label { config, step } => self.step(step, config),
         };
         answer.into()
@@ -219,6 +220,22 @@ pub fn graph_facts(domain: &Domain, chain: &Chain) -> Result<Facts, Declined> {
     let graph = blockdev::graph(domain, chain).map_err(|error| refused(error.into()))?;
     let layers = graph.disks.iter().flat_map(layers::of_disk).collect();
     Ok(Facts::Blockdev { layers })
+}
+
+/// A domain that has run: its chain is found, whatever the form shows of it.
+fn written(xml: &str, form: Form) -> Result<Facts, Declined> {
+    let unreadable = |error: &DomainError| refused(ErrorReport::from(error));
+    let mut document = Document::parse(xml.as_bytes()).map_err(|error| unreadable(&error))?;
+    let domain = document.domain().map_err(|error| unreadable(&error))?;
+    let chain = chain(&domain, &Resolver::new(&Follow))?;
+    let completed = document.add_detected(&chain);
+    completed.map_err(|error| unreadable(&error))?;
+    let form = match form {
+        Form::Runtime => domain::Form::Runtime,
+        Form::Persistent => domain::Form::Persistent,
+    };
+    let xml = document.write(form);
+    Ok(Facts::Xml { xml })
 }
 
 fn format(image: &ImageAsk) -> Result<Option<Format>, Declined> {

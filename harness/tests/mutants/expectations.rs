@@ -13,7 +13,7 @@ use qconform::worker::{CaseOrder, Observation, Order, Reply};
 use qconform_scenarios::case::Case;
 use qconform_scenarios::expect::{
     AccessWanted, Allowed, Expectation, Graded, HeaderWanted, LayerWanted, OpenWanted, Outcome,
-    ReadWanted,
+    ReadWanted, XmlLayer,
 };
 use qconform_scenarios::select::Selection;
 use qconform_scenarios::suite::Suite;
@@ -103,6 +103,7 @@ fn wrong(case: &Case, seen: &Observation) -> Vec<(String, Expectation)> {
         Expectation::Blockdev(allowed) => {
             outcomes(allowed, accepted, |it| blockdev(it), Expectation::Blockdev)
         }
+        Expectation::Xml(allowed) => outcomes(allowed, accepted, |it| xml(it), Expectation::Xml),
         Expectation::Label(right) => {
             let all = matrix::wrong(right, case, seen).into_iter();
             all.map(|(what, matrix)| (what, Expectation::Label(matrix)))
@@ -237,6 +238,36 @@ fn blockdev(right: &[LayerWanted]) -> Vec<(&'static str, Vec<LayerWanted>)> {
                 layer.data_file = other(&layer.data_file);
             }),
             change("backing", &|layer| layer.backing = other(&layer.backing)),
+            ("a layer less", less),
+        ]
+    };
+    (0..right.len()).flat_map(layer).collect()
+}
+
+/// Each layer changed or dropped.
+fn xml(right: &[XmlLayer]) -> Vec<(&'static str, Vec<XmlLayer>)> {
+    let other = |name: &Option<String>| match name {
+        Some(_) => None,
+        None => Some(NOBODY.to_owned()),
+    };
+    let layer = |index: usize| {
+        let change = |what, change: &dyn Fn(&mut XmlLayer)| {
+            let mut wrong = right.to_vec();
+            change(&mut wrong[index]);
+            (what, wrong)
+        };
+        let mut less = right.to_vec();
+        less.remove(index);
+        [
+            change("format", &|layer| layer.format = other(&layer.format)),
+            change("disk", &|layer| layer.disk = other(&layer.disk)),
+            change("store", &|layer| {
+                layer.data_store = other(&layer.data_store);
+            }),
+            change("backing", &|layer| layer.backing = other(&layer.backing)),
+            change("labels", &|layer| {
+                layer.seclabels = Some(vec![NOBODY.to_owned()]);
+            }),
             ("a layer less", less),
         ]
     };

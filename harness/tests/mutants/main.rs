@@ -89,7 +89,7 @@ fn mutated(name: &str) -> Option<Box<dyn Subject>> {
 /// The levels at which the mutants can be seen.
 fn labelling() -> Selection {
     Selection {
-        levels: vec![Level::Access, Level::Label, Level::Blockdev],
+        levels: vec![Level::Access, Level::Label, Level::Blockdev, Level::Xml],
         ..Selection::default()
     }
 }

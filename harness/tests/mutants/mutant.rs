@@ -11,7 +11,7 @@ use qconform::reference::label::Plan;
 use qconform::reference::probe::DataFile;
 use qconform::subject::reference::{self, Reference};
 use qconform::subject::{Answer, Declined, Description, Facts, Question, Subject};
-use qconform_scenarios::case::{LabelConfig, Step, StepAsk};
+use qconform_scenarios::case::{Form, LabelConfig, Step, StepAsk};
 use qconform_scenarios::verdict::Level;
 
 use crate::careless::Careless;
@@ -37,10 +37,12 @@ pub(crate) enum Mutant {
     SnapshotForgetsDataFile,
     AttachForgetsDataFile,
     MessageQuotesInput,
+    PersistentShowsDetected,
+    RuntimeHidesDetected,
 }
 
 impl Mutant {
-    pub(crate) const ALL: [Mutant; 16] = [
+    pub(crate) const ALL: [Mutant; 18] = [
         Mutant::DataFileNeverRelabelled,
         Mutant::DataFileGetsBackingLabel,
         Mutant::RestoreForgetsDataFile,
@@ -57,6 +59,8 @@ impl Mutant {
         Mutant::SnapshotForgetsDataFile,
         Mutant::AttachForgetsDataFile,
         Mutant::MessageQuotesInput,
+        Mutant::PersistentShowsDetected,
+        Mutant::RuntimeHidesDetected,
     ];
 
     pub(crate) fn name(self) -> &'static str {
@@ -77,6 +81,8 @@ impl Mutant {
             Mutant::SnapshotForgetsDataFile => "snapshot-forgets-data-file",
             Mutant::AttachForgetsDataFile => "attach-forgets-data-file",
             Mutant::MessageQuotesInput => "message-quotes-input",
+            Mutant::PersistentShowsDetected => "persistent-shows-detected",
+            Mutant::RuntimeHidesDetected => "runtime-hides-detected",
         }
     }
 
@@ -131,6 +137,8 @@ impl Mutant {
                 "access/xml/credentials",
                 "blockdev/credentials",
             ],
+            Mutant::PersistentShowsDetected => &["xml/grid/", "xml/seclabels"],
+            Mutant::RuntimeHidesDetected => &["xml/grid/", "xml/shared-base"],
         }
     }
 
@@ -142,6 +150,7 @@ impl Mutant {
             | Mutant::DataFileNodeWritable
             | Mutant::BackingLeftToHeader => &[Level::Blockdev],
             Mutant::MessageQuotesInput => &[Level::Access, Level::Label, Level::Blockdev],
+            Mutant::PersistentShowsDetected | Mutant::RuntimeHidesDetected => &[Level::Xml],
             _ => &[Level::Label],
         }
     }
@@ -309,7 +318,20 @@ impl Mutated {
             Question::Blockdev { xml } if self.mutant.levels() == [Level::Blockdev] => {
                 self.graph(xml).into()
             }
+            Question::Xml { xml, form } => {
+                let form = self.written_as(*form);
+                self.reference.answer(&Question::Xml { xml, form }, dir)
+            }
             _ => self.reference.answer(question, dir),
+        }
+    }
+
+    /// The form that a domain is written in when this one is asked for.
+    fn written_as(&self, form: Form) -> Form {
+        match (self.mutant, form) {
+            (Mutant::PersistentShowsDetected, Form::Persistent) => Form::Runtime,
+            (Mutant::RuntimeHidesDetected, Form::Runtime) => Form::Persistent,
+            _ => form,
         }
     }
 }

@@ -121,9 +121,9 @@ fn is_word(name: &str) -> bool {
 
 fn level(name: &str) -> Result<Level, CommandError> {
     let found = Level::ALL.into_iter().find(|level| level.as_str() == name);
-    // Labelling takes privileges that only a manifest asks for.
+    // Labelling takes privileges that only a manifest asks for, and XML is no fact of one line.
     found
-        .filter(|level| *level != Level::Label)
+        .filter(|level| ![Level::Label, Level::Xml].contains(level))
         .ok_or_else(|| CommandError::Level {
             level: name.to_owned(),
         })
@@ -134,7 +134,7 @@ fn check(level: Level, words: &[String]) -> Result<(), CommandError> {
     let needed: &[&'static str] = match level {
         Level::Header | Level::Open => &["{image}"],
         Level::Read => &["{image}", "{offset}", "{length}"],
-        Level::Access | Level::Blockdev | Level::Label => &["{domain}"],
+        Level::Access | Level::Blockdev | Level::Label | Level::Xml => &["{domain}"],
     };
     let has = |placeholder: &str| words.iter().any(|word| word.contains(placeholder));
     match needed.iter().find(|placeholder| !has(placeholder)) {

@@ -60,6 +60,12 @@ pub(super) fn request(question: &Question<'_>, dir: &Path, seq: u64, case: u64) 
             domain: domain(xml),
             ..base
         },
+        Question::Xml { xml, form } => RunRequest {
+            level: "xml".to_owned(),
+            domain: domain(xml),
+            form: Some(form.as_str().to_owned()),
+            ..base
+        },
         Question::Label { config, step } => RunRequest {
             level: "label".to_owned(),
             domain: domain(&step.xml),
@@ -156,6 +162,7 @@ fn facts(result: ResultReply, question: &Question<'_>) -> Option<Facts> {
         Question::Blockdev { .. } => Some(Facts::Blockdev {
             layers: result.layers?.into_iter().map(layer).collect(),
         }),
+        Question::Xml { .. } => Some(Facts::Xml { xml: result.xml? }),
         // What was done shows at the files.
         Question::Open(_) | Question::Label { .. } => Some(Facts::Done),
     }

@@ -116,6 +116,9 @@ pub struct ResultReply {
     /// The layers of each disk's block nodes (`blockdev`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub layers: Option<Vec<LayerReply>>,
+    /// The domain as it was written (`xml`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub xml: Option<String>,
 }
 
 /// Facts in a header.

@@ -29,7 +29,7 @@ pub struct RunRequest {
     /// Number of the case. Another number: the fixture is another one, and whatever ran is gone.
     /// Steps of one domain have the same.
     pub case: u64,
-    /// `header`, `open`, `read`, `access`, `blockdev` or `label`; others may come later.
+    /// `header`, `open`, `read`, `access`, `blockdev`, `label` or `xml`; others may come later.
     pub level: String,
     /// Folder of the fixture: an absolute path. Nothing else may be changed, and this only when
     /// labelling.
@@ -43,9 +43,13 @@ pub struct RunRequest {
     /// Bytes to read at each offset (`read`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub length: Option<u32>,
-    /// The domain (`access`, `blockdev`, `label`).
+    /// The domain (`access`, `blockdev`, `label`, `xml`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub domain: Option<DomainRequest>,
+    /// How the domain is to be written (`xml`): `runtime`, as it runs, with what headers name, or
+    /// `persistent`, as it is defined.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub form: Option<String>,
     /// The step (`label`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub step: Option<StepRequest>,

@@ -57,6 +57,7 @@ pub(super) fn facts(level: &str, result: &ResultReply, truth: Truth) -> Verdict 
         "read" => reads(result, truth),
         "access" if result.files.is_none() => Err(absent("files")),
         "blockdev" if result.layers.is_none() => Err(absent("layers")),
+        "xml" if result.xml.is_none() => Err(absent("xml")),
         _ => Ok(()),
     }
 }

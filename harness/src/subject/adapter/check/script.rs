@@ -1,7 +1,7 @@
 //! What an adapter is asked, in which order.
 
 use qconform_generators::file_name;
-use qconform_scenarios::case::{ImageAsk, LabelConfig, Step, StepAsk};
+use qconform_scenarios::case::{Form, ImageAsk, LabelConfig, Step, StepAsk};
 use qconform_scenarios::verdict::Level;
 
 use super::expect::{self, Truth, Verdict};
@@ -106,7 +106,7 @@ pub(super) fn of_commands(talk: &mut Talk<'_>, one_shot: &OneShot) -> Result<(),
 fn level_of(talk: &mut Talk<'_>, level: Level, refuses: bool) -> Result<(), GivenUp> {
     match level {
         Level::Header | Level::Open | Level::Read => images(talk, level, refuses),
-        Level::Access | Level::Blockdev => domain(talk, level),
+        Level::Access | Level::Blockdev | Level::Xml => domain(talk, level),
         Level::Label => steps(talk),
     }
 }
@@ -227,6 +227,10 @@ fn about_domain(talk: &Talk<'_>, level: Level) -> RunRequest {
     let xml = xml(talk);
     let question = match level {
         Level::Blockdev => Question::Blockdev { xml: &xml },
+        Level::Xml => Question::Xml {
+            xml: &xml,
+            form: Form::Runtime,
+        },
         _ => Question::Access { xml: &xml },
     };
     convert::request(&question, talk.fixture, 0, 0)
@@ -277,7 +281,7 @@ fn xml(talk: &Talk<'_>) -> String {
 fn good(talk: &Talk<'_>, level: Level) -> RunRequest {
     match level {
         Level::Header | Level::Open | Level::Read => about_image(talk, level, PLAIN),
-        Level::Access | Level::Blockdev => about_domain(talk, level),
+        Level::Access | Level::Blockdev | Level::Xml => about_domain(talk, level),
         Level::Label => about_step(talk, Step::Start),
     }
 }
