@@ -19,7 +19,7 @@ pub(crate) mod ground;
 
 use ground::Ground;
 
-use crate::observe::{self, SELINUX, Snapshot, Touch, Watch};
+use crate::observe::{self, Observer, SELINUX, Snapshot, Touch, Watch};
 use crate::subject::adapter::check::{self, Line};
 use crate::subject::adapter::{Adapter, Launch};
 use crate::subject::{Answer, Description, Question, Registry, Subject};
@@ -120,6 +120,7 @@ pub struct Service<'a> {
     registry: &'a Registry,
     adapter: Option<Adapter>,
     watch: Option<Watch>,
+    observer: Observer,
 }
 
 impl std::fmt::Debug for Service<'_> {
@@ -136,6 +137,7 @@ impl<'a> Service<'a> {
             registry,
             adapter: None,
             watch: None,
+            observer: Observer::default(),
         }
     }
 
@@ -206,10 +208,11 @@ impl<'a> Service<'a> {
             Some(watch) => watch,
             none => none.insert(Watch::new()?),
         };
+        let observer = &mut self.observer;
         let ground = Ground::prepare(case.filesystem, dir)?;
         let observation = make(case, ground.folder())
             .and_then(|()| ground.ready())
-            .and_then(|()| ask_all(case, subject, dir, watch));
+            .and_then(|()| ask_all(case, subject, dir, (&mut *watch, observer)));
         watch.turn_away();
         ground.clear()?;
         observation
@@ -268,7 +271,7 @@ fn ask_all(
     case: &CaseOrder,
     subject: &mut dyn Subject,
     dir: &Path,
-    watch: &mut Watch,
+    (watch, observer): (&mut Watch, &mut Observer),
 ) -> io::Result<Observation> {
     let all = matches!(case.ask, Ask::Open(_));
     let watched = case
@@ -277,13 +280,13 @@ fn ask_all(
         .filter(|(_, file)| file.decoy || all && is_data(&file.content))
         .map(|(name, _)| name.as_str());
     let head = head(&case.ask, dir);
-    let before = observe::snapshot(dir, &case.records)?;
+    let before = observer.snapshot(dir, &case.records)?;
     watch.turn_to(dir, watched)?;
     let mut stages = Vec::new();
     for (step, question) in questions(&case.ask) {
         let answer = ask(subject, &question, dir);
         let touches = watch.drain()?;
-        let after = observe::snapshot(dir, &case.records)?;
+        let after = observer.snapshot(dir, &case.records)?;
         // The observer itself opens every file.
         watch.drain()?;
         // A domain goes on after a refused step, unless that was its first.

@@ -70,7 +70,11 @@ fn make_and_label() -> [Snapshot; 3] {
 
     let mut reference = subject::built_in("reference").unwrap();
     let records = reference.describe().unwrap().records;
-    let look = || observe::snapshot(dir, &records).unwrap();
+    let look = || {
+        observe::Observer::default()
+            .snapshot(dir, &records)
+            .unwrap()
+    };
     let xml = format!(
         "<domain><name>real</name><devices><disk type='file' device='disk'>\
          <driver type='qcow2'/><source file='{FOLDER}/new.qcow2'/><target dev='vda'/>\

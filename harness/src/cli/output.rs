@@ -62,11 +62,24 @@ impl Output {
         let path = self.folder.join(STREAM);
         let run =
             Run::open(&path).map_err(|error| Failure::new(Exit::Environment, error.to_string()))?;
-        for (name, format) in REPORTS {
-            write_report(&self.folder.join(name), format, &run)?;
-        }
+        write_all(&self.folder, &run)?;
         Ok(run)
     }
+}
+
+/// Each report is a function of the run, so they are written at the same time.
+fn write_all(folder: &Path, run: &Run) -> Result<(), Failure> {
+    std::thread::scope(|scope| {
+        let write = |(name, format): (&str, Format)| {
+            let path = folder.join(name);
+            scope.spawn(move || write_report(&path, format, run))
+        };
+        let writers: Vec<_> = REPORTS.into_iter().map(write).collect();
+        writers.into_iter().try_for_each(|writer| {
+            let written = writer.join();
+            written.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        })
+    })
 }
 
 /// Moves an earlier run's folder out of the way.

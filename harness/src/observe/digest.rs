@@ -1,0 +1,228 @@
+//! Digests of files, holes being zeros.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{OFlags, SeekFrom};
+use sha2::{Digest, Sha256};
+
+use super::hex;
+
+/// Bytes are hashed in blocks of this size, those of zeros left out, so that a hole and
+/// written zeros are the same and a large sparse file costs little.
+const BLOCK: usize = 4096;
+
+/// What a hole reads as.
+const ZEROS: [u8; BLOCK] = [0; BLOCK];
+
+/// Bytes read at once; also the longest value of an attribute that Linux has.
+pub(super) const CHUNK: usize = 16 * BLOCK;
+
+/// The most bytes of one file that are kept to be compared with.
+const KEPT: usize = 256 << 10;
+
+/// The most bytes of all files together.
+const KEPT_TOGETHER: usize = 8 << 20;
+
+/// Digests of files by path. A file with the very bytes that it had when it was last seen has the
+/// same digest, and comparing them is many times faster than hashing them.
+#[derive(Debug, Default)]
+pub(super) struct Digests {
+    /// What was hashed, and the digest.
+    known: HashMap<PathBuf, (Vec<u8>, String)>,
+    /// Bytes of what was hashed, together.
+    size: usize,
+}
+
+impl Digests {
+    /// The digest of a file in hex. `chunk` is [`CHUNK`] bytes that may be overwritten.
+    pub(super) fn of(&mut self, path: &Path, chunk: &mut [u8]) -> io::Result<String> {
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NOATIME | OFlags::CLOEXEC;
+        let file = File::from(rustix::fs::open(path, flags, rustix::fs::Mode::empty())?);
+        let mut content = Content::default();
+        let mut end = 0;
+        while let Some(start) = seek(&file, SeekFrom::Data(end))? {
+            end = seek(&file, SeekFrom::Hole(start))?.unwrap_or(u64::MAX);
+            let mut at = start - start % BLOCK as u64;
+            while at < end {
+                let length = fill(&file, chunk, at)?;
+                content.take(at, &chunk[..length]);
+                // What was read behind a hole is hashed, and must not be once more.
+                at += length as u64;
+                if length < chunk.len() {
+                    break;
+                }
+            }
+            end = end.max(at);
+        }
+        Ok(match content.hash {
+            Some(hash) => hex(&hash.chain_update(&content.bytes).finalize()),
+            None => self.known_or_hashed(path, content.bytes),
+        })
+    }
+
+    fn known_or_hashed(&mut self, path: &Path, bytes: Vec<u8>) -> String {
+        if let Some((known, digest)) = self.known.get(path)
+            && *known == bytes
+        {
+            return digest.clone();
+        }
+        let digest = hex(&Sha256::digest(&bytes));
+        self.size += bytes.len();
+        if self.size > KEPT_TOGETHER {
+            self.known.clear();
+            self.size = bytes.len();
+        }
+        let before = self.known.insert(path.to_owned(), (bytes, digest.clone()));
+        self.size -= before.map_or(0, |(bytes, _)| bytes.len());
+        digest
+    }
+}
+
+/// What is hashed of a file: each block that isn't zeros, behind its offset.
+#[derive(Default)]
+struct Content {
+    bytes: Vec<u8>,
+    /// Of what came before `bytes`, once there was too much to keep.
+    hash: Option<Sha256>,
+}
+
+impl Content {
+    fn take(&mut self, at: u64, chunk: &[u8]) {
+        for (number, block) in chunk.chunks(BLOCK).enumerate() {
+            if *block != ZEROS[..block.len()] {
+                let offset = at + (number * BLOCK) as u64;
+                self.bytes.extend_from_slice(&offset.to_be_bytes());
+                self.bytes.extend_from_slice(block);
+            }
+        }
+        if self.bytes.len() > KEPT {
+            let hash = self.hash.get_or_insert_default();
+            hash.update(&self.bytes);
+            self.bytes.clear();
+        }
+    }
+}
+
+/// Where data or a hole begins; `None` behind the last data.
+fn seek(file: &File, to: SeekFrom) -> io::Result<Option<u64>> {
+    match rustix::fs::seek(file, to) {
+        Ok(offset) => Ok(Some(offset)),
+        Err(rustix::io::Errno::NXIO) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Reads up to the end of the chunk or of the file.
+fn fill(file: &File, chunk: &mut [u8], at: u64) -> io::Result<usize> {
+    let mut filled = 0;
+    while filled < chunk.len() {
+        match file.read_at(&mut chunk[filled..], at + filled as u64)? {
+            0 => break,
+            count => filled += count,
+        }
+    }
+    Ok(filled)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use rstest::rstest;
+
+    /// A file of this length with bytes written at some offsets.
+    fn sparse(length: u64, writes: &[(u64, &[u8])]) -> tempfile::NamedTempFile {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        file.as_file().set_len(length).unwrap();
+        for (at, bytes) in writes {
+            file.as_file().write_all_at(bytes, *at).unwrap();
+        }
+        file
+    }
+
+    fn hash(file: &tempfile::NamedTempFile) -> String {
+        Digests::default()
+            .of(file.path(), &mut vec![0; CHUNK])
+            .unwrap()
+    }
+
+    #[rstest]
+    #[case::more_than_a_chunk(1 << 20, 900_000)]
+    #[case::less_than_a_chunk(32_768, 20_480)]
+    fn a_hole_and_written_zeros_are_the_same(#[case] length: u64, #[case] last: u64) {
+        let hole = sparse(length, &[(0, b"a"), (last, b"b")]);
+        let zeros = sparse(length, &[(0, b"a"), (last / 2, &[0; 9000]), (last, b"b")]);
+        assert_eq!(hash(&hole), hash(&zeros));
+    }
+
+    #[rstest]
+    #[case::another_byte(0, b"b")]
+    #[case::another_offset_in_the_block(1, b"a")]
+    #[case::another_block(4096, b"a")]
+    #[case::another_chunk(1 << 18, b"a")]
+    #[case::the_last_byte((1 << 20) - 1, b"a")]
+    fn another_content_has_another_digest(#[case] at: u64, #[case] bytes: &[u8; 1]) {
+        let one = sparse(1 << 20, &[(0, b"a")]);
+        let moved = sparse(1 << 20, &[(at, bytes)]);
+        assert_ne!(hash(&one), hash(&moved));
+        let more = sparse(1 << 20, &[(0, b"a"), (1 << 19, b"c"), (at, bytes)]);
+        assert_ne!(hash(&one), hash(&more));
+    }
+
+    #[test]
+    fn a_file_that_is_too_large_to_be_kept_has_a_digest_all_the_same() {
+        let large = vec![7; 3 * KEPT + 5];
+        let file = sparse(0, &[(0, &large)]);
+        let mut other = large.clone();
+        other[2 * KEPT] = 8;
+        assert_ne!(hash(&file), hash(&sparse(0, &[(0, &other)])));
+        assert_eq!(hash(&file), hash(&sparse(0, &[(0, &large)])));
+    }
+
+    #[test]
+    fn what_is_kept_stays_within_its_limit_and_changes_no_digest() {
+        let mut digests = Digests::default();
+        let mut chunk = vec![0; CHUNK];
+        for round in 0..3 {
+            for number in 0..60_u8 {
+                let file = sparse(0, &[(0, &vec![number + 1; KEPT - 4096])]);
+                let digest = digests.of(file.path(), &mut chunk).unwrap();
+                assert_eq!(digest, hash(&file), "{round}");
+                assert!(digests.size <= KEPT_TOGETHER);
+                let kept = digests.known.values().map(|(bytes, _)| bytes.len());
+                assert_eq!(digests.size, kept.sum::<usize>());
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_change_of_a_file_that_was_seen_before_is_seen(at in 0..70_000_u64, byte in 1..=255_u8) {
+            let file = sparse(70_000, &[(0, b"a"), (50_000, &[7; 9_000])]);
+            let mut digests = Digests::default();
+            let mut chunk = vec![0; CHUNK];
+            let before = digests.of(file.path(), &mut chunk).unwrap();
+            prop_assert_eq!(&digests.of(file.path(), &mut chunk).unwrap(), &before);
+            let mut old = [0];
+            file.as_file().read_at(&mut old, at).unwrap();
+            file.as_file().write_all_at(&[old[0] ^ byte], at).unwrap();
+            let after = digests.of(file.path(), &mut chunk).unwrap();
+            prop_assert_ne!(&after, &before);
+            prop_assert_eq!(after, hash(&file));
+        }
+
+        #[test]
+        fn any_changed_byte_is_seen(at in 0..300_000_u64, from in 0..300_000_u64) {
+            let one = sparse(300_000, &[(from, &[7; 20_000])]);
+            let before = hash(&one);
+            let mut byte = [0];
+            one.as_file().read_at(&mut byte, at).unwrap();
+            one.as_file().write_all_at(&[byte[0] ^ 1], at).unwrap();
+            prop_assert_ne!(hash(&one), before);
+        }
+    }
+}
