@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod careless;
+mod catches;
 mod expectations;
 mod mutant;
 #[path = "../common/needs.rs"]
@@ -144,6 +145,7 @@ fn misread(wrong: &WrongReader) -> Result<(), Failed> {
         ..Selection::default()
     };
     let cases = run_against(&format!("mutant:{}", wrong.name), selection, TIMEOUT);
+    catches::tell(wrong.name, &cases, wrong.caught_by[0]);
     let caught: Vec<_> = cases
         .iter()
         .filter(|case| case.verdict.is_failure())
@@ -162,6 +164,7 @@ fn misread(wrong: &WrongReader) -> Result<(), Failed> {
 /// The mutant fails every scenario that is said to catch it, and none that can't know.
 fn caught(mutant: Mutant) -> Result<(), Failed> {
     let cases = run_against(&format!("mutant:{}", mutant.name()), labelling(), TIMEOUT);
+    catches::tell(mutant.name(), &cases, mutant.caught_by()[0]);
     let caught: Vec<_> = cases
         .iter()
         .filter(|case| case.verdict.is_failure())
