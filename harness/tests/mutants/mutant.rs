@@ -134,7 +134,6 @@ impl Mutant {
             Mutant::MessageQuotesInput => &[
                 "label/data-file/credentials",
                 "access/credentials",
-                "access/xml/credentials",
                 "blockdev/credentials",
             ],
             Mutant::PersistentShowsDetected => &["xml/grid/", "xml/seclabels"],
