@@ -29,7 +29,8 @@ pub(super) struct Args {
     #[command(flatten)]
     select: SelectArgs,
     /// Who is tested; repeatable: reference, qemu, adapter:NAME for an installed adapter,
-    /// adapter:PATH, or command:LINE for a program that speaks no protocol. Default: reference, and qemu where it is installed.
+    /// adapter:PATH, or command:LINE for a program that speaks no protocol. Default: reference,
+    /// and qemu where it is installed.
     #[arg(long, value_name = "NAME")]
     subject: Vec<String>,
     /// Test every subject that is installed, adapters included.

@@ -76,3 +76,33 @@ fn uses(image: &Qcow2, feature: &str) -> bool {
         _ => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::subject::protocol::FEATURES;
+
+    /// What makes an image have each feature but `raw`, which is about the image as a whole.
+    const WITH: [(&str, &str); 9] = [
+        ("data-file", r#"{"data-file": "d"}"#),
+        ("backing", r#"{"backing": "b"}"#),
+        ("encryption", r#"{"encryption": "luks"}"#),
+        ("zstd", r#"{"compression": "zstd"}"#),
+        ("extended-l2", r#"{"extended-l2": true}"#),
+        ("compressed", r#"{"compressed": [1]}"#),
+        ("snapshots", r#"{"snapshots": [{"name": "s"}]}"#),
+        ("bitmaps", r#"{"bitmaps": [{"name": "b"}]}"#),
+        ("version-2", r#"{"version": 2}"#),
+    ];
+
+    #[test]
+    fn every_word_of_the_protocol_stands_for_a_feature_of_images() {
+        for (feature, json) in WITH {
+            let image: Qcow2 = serde_json::from_str(json).unwrap();
+            assert!(uses(&image, feature), "{feature}");
+            assert!(!uses(&Qcow2::default(), feature), "{feature}");
+        }
+        let words: Vec<_> = WITH.iter().map(|(feature, _)| *feature).collect();
+        assert_eq!([&words[..], &["raw"]].concat(), FEATURES);
+    }
+}

@@ -18,6 +18,7 @@ use ranges::{offered, pick, read, subordinate, subordinate_ranges, table};
 const COMMON: u32 = 10_000;
 /// QEMU's user on Debian, the one id that exists besides the common ones.
 const QEMU: u32 = 64_055;
+
 /// Consecutive ids inside, and the host ids that stand for them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Extent {

@@ -268,6 +268,9 @@ fn xml(right: &[XmlLayer]) -> Vec<(&'static str, Vec<XmlLayer>)> {
             change("labels", &|layer| {
                 layer.seclabels = Some(vec![NOBODY.to_owned()]);
             }),
+            change("store's labels", &|layer| {
+                layer.data_store_seclabels = Some(vec![NOBODY.to_owned()]);
+            }),
             ("a layer less", less),
         ]
     };

@@ -14,7 +14,7 @@ use crate::subject::protocol::{HeaderReply, Hex, ReadReply, Reply, ResultReply, 
 /// How much of a message is kept, in bytes.
 const QUOTED: usize = 300;
 
-/// What to say of an exit status or an output.
+/// The exit status of a refusal.
 const REFUSED: i32 = 1;
 
 /// The command lines of a program.
@@ -68,7 +68,7 @@ pub(super) fn ask(
         return read(usual, words, values, &folder, request);
     }
     let finished = run(usual, words, &values, &folder)?;
-    if let Some(reply) = refusal(&finished, seq)? {
+    if let Some(reply) = refusal(usual, &finished, seq)? {
         return Ok(reply);
     }
     Ok(facts(&finished.stdout, request))
@@ -89,7 +89,7 @@ fn read(
     for offset in request.offsets.iter().flatten() {
         values.insert("{offset}", offset.to_string().into_bytes());
         let finished = run(usual, words, &values, folder)?;
-        if let Some(reply) = refusal(&finished, seq)? {
+        if let Some(reply) = refusal(usual, &finished, seq)? {
             return Ok(reply);
         }
         if finished.stdout.len() as u64 != u64::from(length) {
@@ -177,7 +177,7 @@ fn filled(word: &str, values: &BTreeMap<&'static str, Vec<u8>>) -> OsString {
 }
 
 /// The reply to anything but exit status 0.
-fn refusal(finished: &Finished, seq: u64) -> Result<Option<Reply>, Trouble> {
+fn refusal(usual: &Confined, finished: &Finished, seq: u64) -> Result<Option<Reply>, Trouble> {
     let crashed = |how: String| Reply::Crashed {
         seq,
         message: format!("{how}{}", colon(&said(finished))),
@@ -191,7 +191,7 @@ fn refusal(finished: &Finished, seq: u64) -> Result<Option<Reply>, Trouble> {
         },
         How::Exited(code) => crashed(format!("exit status {code}")),
         How::Signalled(signal) => crashed(format!("signal {signal}")),
-        How::TimedOut => return Err(Lost::TimedOut(std::time::Duration::ZERO).into()),
+        How::TimedOut => return Err(Lost::TimedOut(usual.limits.time).into()),
         How::TooMuchOutput => return Err(Lost::TooMuchOutput.into()),
     }))
 }

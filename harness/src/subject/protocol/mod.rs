@@ -12,8 +12,8 @@ pub mod schema;
 
 pub use hex::Hex;
 pub use reply::{
-    BackingReply, DataFileReply, FileReply, HeaderReply, HelloReply, LayerReply, NodeReply,
-    ReadReply, Reply, ResultReply, Role,
+    BackingReply, DataFileReply, FEATURES, FileReply, HeaderReply, HelloReply, LayerReply,
+    NodeReply, ReadReply, Reply, ResultReply, Role,
 };
 pub use request::{
     CommitRequest, ConfigRequest, DomainRequest, ImageRequest, Request, RunRequest, StepRequest,

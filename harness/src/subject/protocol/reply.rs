@@ -88,6 +88,20 @@ pub struct HelloReply {
     pub refuses: Vec<String>,
 }
 
+/// Words that `refuses` may have.
+pub const FEATURES: [&str; 10] = [
+    "data-file",
+    "backing",
+    "encryption",
+    "zstd",
+    "extended-l2",
+    "compressed",
+    "snapshots",
+    "bitmaps",
+    "version-2",
+    "raw",
+];
+
 /// What a refusal by design is worth.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]

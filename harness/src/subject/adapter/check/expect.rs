@@ -1,25 +1,11 @@
 //! What a reply must look like.
 
 use super::ground::{self, OFFSETS, SIZE};
-use crate::subject::protocol::{HelloReply, Reply, ResultReply, VERSION};
+use crate::subject::protocol::{FEATURES, HelloReply, Hex, Reply, ResultReply, VERSION};
 use qconform_scenarios::verdict::Level;
 
 /// What is wrong with a reply, if something is.
 pub(super) type Verdict = Result<(), String>;
-
-/// Words that `refuses` may have.
-const FEATURES: [&str; 10] = [
-    "data-file",
-    "backing",
-    "encryption",
-    "zstd",
-    "extended-l2",
-    "compressed",
-    "snapshots",
-    "bitmaps",
-    "version-2",
-    "raw",
-];
 
 /// An image that is asked about, and what is true of it.
 #[derive(Debug, Clone, Copy)]
@@ -91,7 +77,7 @@ fn header(result: &ResultReply, truth: Truth) -> Verdict {
                 "\"{}\"",
                 String::from(hex)
             )),
-            String::from(crate::subject::protocol::Hex::from(name))
+            String::from(Hex::from(name))
         )),
     }
 }

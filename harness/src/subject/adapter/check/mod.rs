@@ -3,6 +3,7 @@
 
 mod expect;
 mod ground;
+mod questions;
 mod script;
 mod talk;
 

@@ -1,20 +1,18 @@
 //! What an adapter is asked, in which order.
 
-use qconform_generators::file_name;
-use qconform_scenarios::case::{Form, ImageAsk, LabelConfig, Step, StepAsk};
+use qconform_scenarios::case::Step;
 use qconform_scenarios::verdict::Level;
 
 use super::expect::{self, Truth, Verdict};
 use super::ground::{
-    DATA_FILE, LENGTH, MISSING, NO_IMAGE, ODD, ODD_DATA_FILE, ODD_NAME, OFFSETS, PLAIN,
-    WITH_DATA_FILE,
+    DATA_FILE, MISSING, NO_IMAGE, ODD, ODD_DATA_FILE, ODD_NAME, PLAIN, WITH_DATA_FILE,
 };
+use super::questions::{about_domain, about_image, about_step, good};
 use super::talk::{Came, Expectation, GivenUp, Talk, reply, to_line};
 use super::{Line, Outcome};
 use crate::sandbox::Lost;
-use crate::subject::Question;
-use crate::subject::adapter::{OneShot, convert};
-use crate::subject::protocol::{Reply, Request, RunRequest, VERSION};
+use crate::subject::adapter::OneShot;
+use crate::subject::protocol::{Reply, Request, VERSION};
 
 /// A level that no version of the protocol will have.
 const NO_LEVEL: &str = "no-such-level";
@@ -157,7 +155,7 @@ fn images(talk: &mut Talk<'_>, level: Level, refuses: bool) -> Result<(), GivenU
     for (what, file) in [("a file that is no image", NO_IMAGE), ("no file", MISSING)] {
         next_case(talk)?;
         let check = format!("{}: {what}", level.as_str());
-        let request = about_image(talk, level, file);
+        let request = about_image(talk.fixture, level, file);
         talk.ask(&check, request, REFUSAL, |reply| declined(&reply))?;
     }
     Ok(())
@@ -172,7 +170,7 @@ fn image(
     next_case(talk)?;
     let name = level.as_str();
     let check = format!("{name}: {}", subject.what);
-    let request = about_image(talk, level, subject.file);
+    let request = about_image(talk.fixture, level, subject.file);
     let has_data_file = subject.truth.data_file.is_some();
     let able = subject.expectation.otherwise == Outcome::Warning;
     talk.ask(&check, request, subject.expectation, |reply| match &reply {
@@ -187,29 +185,11 @@ fn image(
     })
 }
 
-/// The question about an image that is declared to be qcow2.
-fn about_image(talk: &Talk<'_>, level: Level, file: &str) -> RunRequest {
-    let image = ImageAsk {
-        file: file.to_owned(),
-        format: Some("qcow2".to_owned()),
-    };
-    let question = match level {
-        Level::Header => Question::Header(&image),
-        Level::Open => Question::Open(&image),
-        _ => Question::Read {
-            image: &image,
-            offsets: &OFFSETS,
-            length: LENGTH,
-        },
-    };
-    convert::request(&question, talk.fixture, 0, 0)
-}
-
 fn domain(talk: &mut Talk<'_>, level: Level) -> Result<(), GivenUp> {
     for what in ["a domain with a plain image", "the same once more"] {
         next_case(talk)?;
         let check = format!("{}: {what}", level.as_str());
-        let request = about_domain(talk, level);
+        let request = about_domain(talk.fixture, level);
         talk.ask(&check, request, FACTS, |reply| match &reply {
             Reply::Result(result) => expect::facts(level.as_str(), result, NOTHING),
             other => Err(kind(other)),
@@ -223,25 +203,12 @@ const NOTHING: Truth = Truth {
     data: PLAIN,
 };
 
-fn about_domain(talk: &Talk<'_>, level: Level) -> RunRequest {
-    let xml = xml(talk);
-    let question = match level {
-        Level::Blockdev => Question::Blockdev { xml: &xml },
-        Level::Xml => Question::Xml {
-            xml: &xml,
-            form: Form::Runtime,
-        },
-        _ => Question::Access { xml: &xml },
-    };
-    convert::request(&question, talk.fixture, 0, 0)
-}
-
 /// A start and a stop, which are one case.
 fn steps(talk: &mut Talk<'_>) -> Result<(), GivenUp> {
     next_case(talk)?;
     for step in [Step::Start, Step::Stop] {
         let check = format!("label: {} a domain with a plain image", step.as_str());
-        let request = about_step(talk, step);
+        let request = about_step(talk.fixture, step);
         talk.ask(&check, request, FACTS, |reply| match &reply {
             Reply::Result(_) => Ok(()),
             other => Err(kind(other)),
@@ -250,47 +217,11 @@ fn steps(talk: &mut Talk<'_>) -> Result<(), GivenUp> {
     Ok(())
 }
 
-fn about_step(talk: &Talk<'_>, step: Step) -> RunRequest {
-    let ask = StepAsk {
-        step,
-        xml: xml(talk),
-        disk: None,
-        commit: None,
-    };
-    let config = LabelConfig::default();
-    let question = Question::Label {
-        config: &config,
-        step: &ask,
-    };
-    convert::request(&question, talk.fixture, 0, 0)
-}
-
-fn xml(talk: &Talk<'_>) -> String {
-    let path = file_name::join(talk.fixture, PLAIN);
-    format!(
-        "<domain type='qemu'><name>check</name>\
-         <uuid>5c0f6a52-7d7a-4b8c-9e0e-0d1f2a3b4c5e</uuid><memory unit='MiB'>16</memory>\
-         <os><type arch='i686' machine='q35'>hvm</type></os><devices>\
-         <disk type='file' device='disk'><driver name='qemu' type='qcow2'/>\
-         <source file='{}'/><target dev='vda' bus='virtio'/></disk></devices></domain>",
-        path.display()
-    )
-}
-
-/// A question of any level about something good.
-fn good(talk: &Talk<'_>, level: Level) -> RunRequest {
-    match level {
-        Level::Header | Level::Open | Level::Read => about_image(talk, level, PLAIN),
-        Level::Access | Level::Blockdev | Level::Xml => about_domain(talk, level),
-        Level::Label => about_step(talk, Step::Start),
-    }
-}
-
 /// A level that it doesn't have; as for a level that is added later.
 fn not_claimed(talk: &mut Talk<'_>, level: &str) -> Result<(), GivenUp> {
     next_case(talk)?;
     let known = Level::ALL.into_iter().find(|it| it.as_str() == level);
-    let mut request = good(talk, known.unwrap_or(Level::Header));
+    let mut request = good(talk.fixture, known.unwrap_or(Level::Header));
     level.clone_into(&mut request.level);
     let check = format!("level `{level}`, which it doesn't claim");
     talk.ask(&check, request, NOT_SUPPORTED, |reply| match reply {
@@ -302,7 +233,7 @@ fn not_claimed(talk: &mut Talk<'_>, level: &str) -> Result<(), GivenUp> {
 /// Keys may be added to a question.
 fn more_keys(talk: &mut Talk<'_>, level: Level) -> Result<(), GivenUp> {
     next_case(talk)?;
-    let mut request = good(talk, level);
+    let mut request = good(talk.fixture, level);
     request.seq = talk.next_seq();
     let mut value = serde_json::to_value(Request::Run(Box::new(request.clone())))
         .unwrap_or(serde_json::Value::Null);
@@ -322,7 +253,7 @@ fn after_a_kill(talk: &mut Talk<'_>, level: Level) -> Result<(), GivenUp> {
     talk.kill();
     next_case(talk)?;
     let check = format!("{}: after a kill and a new start", level.as_str());
-    let request = good(talk, level);
+    let request = good(talk.fixture, level);
     talk.ask(&check, request, FACTS, |reply| match &reply {
         Reply::Result(_) => Ok(()),
         other => Err(kind(other)),
