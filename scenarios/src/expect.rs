@@ -9,6 +9,8 @@ use crate::verdict::{Grade, Level};
 
 mod cell;
 mod matrix;
+#[cfg(test)]
+mod tests;
 mod xml;
 
 pub use cell::{Cell, LabelWanted, OwnerWanted, StateWanted};

@@ -11,6 +11,9 @@ use crate::verdict::Grade;
 
 use super::Graded;
 
+#[cfg(test)]
+mod tests;
+
 /// Allowed states, the required one first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Cell(pub Vec<Graded<StateWanted>>);
@@ -216,52 +219,5 @@ impl LabelWanted {
                  context"
             )),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use rstest::rstest;
-
-    fn state(owner: OwnerWanted, label: LabelWanted) -> StateWanted {
-        StateWanted { owner, label }
-    }
-
-    #[rstest]
-    #[case("original", state(OwnerWanted::Original, LabelWanted::Original))]
-    #[case("vm, rw", state(OwnerWanted::Vm, LabelWanted::Rw))]
-    #[case("vm, original", state(OwnerWanted::Vm, LabelWanted::Original))]
-    #[case("1:2, a:b:c:s0:c1,c2",
-        state(OwnerWanted::Is(Owner { uid: 1, gid: 2 }), LabelWanted::Is("a:b:c:s0:c1,c2".into())))]
-    fn a_cell_reads_as_one_state(#[case] text: &str, #[case] wanted: StateWanted) {
-        assert_eq!(
-            Cell::parse(text, &OwnLabels::default()),
-            Ok(Cell(vec![Graded {
-                grade: Grade::Pass,
-                wanted
-            }]))
-        );
-    }
-
-    #[test]
-    fn further_states_carry_their_grade() {
-        let cell = Cell::parse("kept | info: original", &OwnLabels::default()).unwrap();
-        assert_eq!(cell.0[1].grade, Grade::Info);
-        assert_eq!(
-            cell.0[1].wanted,
-            state(OwnerWanted::Original, LabelWanted::Original)
-        );
-    }
-
-    #[rstest]
-    #[case("vm")]
-    #[case("vm, wr")]
-    #[case::no_disk_has_a_label("disk, rw")]
-    #[case("root, rw")]
-    #[case("kept | original")]
-    #[case("")]
-    fn nonsense_is_refused(#[case] text: &str) {
-        Cell::parse(text, &OwnLabels::default()).unwrap_err();
     }
 }

@@ -129,3 +129,93 @@ impl Matrix {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    /// A matrix that fits the two files and the three steps below.
+    const RIGHT: &str = r#"
+        refused = ["attach"]
+        matrix = [
+          { file = "top", start = "vm, rw", attach = "kept", stop = "original" },
+          { file = "data", start = "vm, rw", attach = "kept", stop = "original" },
+        ]"#;
+    const STEPS: [Step; 3] = [Step::Start, Step::Attach, Step::Stop];
+
+    fn read(text: &str) -> Result<Matrix, Fault> {
+        build(text.parse().unwrap(), &OwnLabels::default())
+    }
+
+    #[test]
+    fn a_matrix_has_its_rows_its_cells_and_its_refusals() {
+        let matrix = read(RIGHT).unwrap();
+        matrix.check(&["top", "data", "other"], &STEPS).unwrap();
+        let files: Vec<&str> = matrix.rows.iter().map(|row| row.file.as_str()).collect();
+        assert_eq!(files, ["top", "data"]);
+        let cell = Cell::parse("kept", &OwnLabels::default()).unwrap();
+        assert_eq!(matrix.rows[1].cells[&Step::Attach], cell);
+        assert_eq!(matrix.refused, [Step::Attach]);
+        assert_eq!(matrix.refuse, Refusal::Never);
+    }
+
+    #[rstest]
+    #[case::a_first_step_that_is_refused(
+        "[\"attach\"]",
+        "[\"start\"]",
+        "start is not a later step of this case"
+    )]
+    #[case::a_refused_step_that_there_is_not(
+        "[\"attach\"]",
+        "[\"detach\"]",
+        "detach is not a later step of this case"
+    )]
+    #[case::a_file_that_there_is_not("\"data\"", "\"date\"", "the fixture has no file `date`")]
+    #[case::a_file_twice("\"data\"", "\"top\"", "`top` has two rows")]
+    #[case::a_cell_less(
+        ", stop = \"original\" },\n        ]",
+        "}]",
+        "`data` has no cell for stop"
+    )]
+    #[case::a_cell_more("stop =", "save = \"kept\", stop =", "save is not a step of this case")]
+    fn a_matrix_fits_its_case(#[case] from: &str, #[case] to: &str, #[case] message: &str) {
+        assert!(RIGHT.contains(from));
+        let matrix = read(&RIGHT.replacen(from, to, 1)).unwrap();
+        let fault = matrix.check(&["top", "data"], &STEPS).unwrap_err();
+        assert_eq!(fault.message, message);
+    }
+
+    #[rstest]
+    #[case::nothing("", "a label case expects a `matrix` or `refuse = \"must\"`")]
+    #[case::nothing_but_a_may(
+        "refuse = \"may\"",
+        "a label case expects a `matrix` or `refuse = \"must\"`"
+    )]
+    #[case::no_file("matrix = [{ start = \"kept\" }]", "the row names no `file`")]
+    #[case::no_step(
+        "matrix = [{ file = \"f\", begin = \"kept\" }]",
+        "`begin` is not a step"
+    )]
+    #[case::no_state(
+        "matrix = [{ file = \"f\", start = \"x\" }]",
+        "`x` is not original, kept or `OWNER, LABEL`"
+    )]
+    #[case::no_refusal(
+        "refuse = \"never ever\"",
+        "unknown variant `never ever`, expected one of `never`, `may`, `must`"
+    )]
+    fn what_is_no_matrix_is_refused(#[case] text: &str, #[case] message: &str) {
+        assert_eq!(read(text).unwrap_err().message, message);
+    }
+
+    #[test]
+    fn who_must_refuse_needs_no_matrix_and_may_have_one() {
+        let alone = read("refuse = \"must\"").unwrap();
+        assert_eq!((alone.refuse, alone.rows.len()), (Refusal::Must, 0));
+        let both = read(&format!("refuse = \"must\"\n{RIGHT}")).unwrap();
+        assert_eq!((both.refuse, both.rows.len()), (Refusal::Must, 2));
+        let may = read(&format!("refuse = \"may\"\n{RIGHT}")).unwrap();
+        assert_eq!((may.refuse, may.rows.len()), (Refusal::May, 2));
+    }
+}
