@@ -250,15 +250,38 @@ mod tests {
         assert_eq!(transient_images(&RIGHT.replacen(from, to, 1)), images);
     }
 
-    #[test]
-    fn a_document_of_any_depth_or_size_is_no_crash() {
-        for xml in [
-            "<a>".repeat(200_000),
-            format!("{}{}", "<a>".repeat(90_000), "</a>".repeat(90_000)),
-            format!("<a>{}</a>", "<b/>".repeat(200_000)),
-        ] {
-            let (differences, _) = compare(&wanted(), &Facts::Xml { xml });
-            assert!(!differences.is_empty());
-        }
+    #[rstest]
+    #[case::without_a_model("<seclabel><label>a:b:c+d:s0</label></seclabel>", &["selinux a:b:c+d:s0"])]
+    #[case::with_space("<seclabel model='selinux'><label> a:b:c:s0 </label></seclabel>", &["selinux a:b:c:s0"])]
+    #[case::without_a_label("<seclabel model='dac' relabel='yes'/>", &["dac "])]
+    #[case::sorted("<seclabel relabel='no'/><seclabel model='dac'><label>+1:2</label></seclabel>", &["dac 1:2", "selinux no"])]
+    #[case::no_in_spite_of_a_label("<seclabel model='dac' relabel='no'><label>1:2</label></seclabel>", &["dac no"])]
+    #[case::of_the_store_only("<dataStore><source file='d'><seclabel relabel='no'/></source></dataStore>", &[])]
+    fn labels_are_told_in_short(#[case] inside: &str, #[case] short: &[&str]) {
+        let source = format!("<source file='/fixture/top'>{inside}</source>");
+        let xml = format!("<domain><devices><disk>{source}</disk></devices></domain>");
+        let found = layers(&xml).unwrap();
+        assert_eq!(found[0].seclabels.as_deref().unwrap(), short);
+    }
+
+    #[rstest]
+    #[case::of_another_format("<format type='qcow2'/><source file='d'/>", "d (format qcow2)")]
+    #[case::without_a_format("<source file='/fixture/d'/>", "d (format missing)")]
+    #[case::a_device("<format type='raw'/><source dev='/dev/d'/>", "/dev/d")]
+    #[case::without_a_file("<format type='raw'/>", "without a file")]
+    fn a_store_is_told_by_its_file(#[case] inside: &str, #[case] told: &str) {
+        let source = format!("<source file='top'><dataStore>{inside}</dataStore></source>");
+        let xml = format!("<domain><devices><disk>{source}</disk></devices></domain>");
+        let found = layers(&xml).unwrap();
+        assert_eq!(found[0].data_store.as_deref(), Some(told));
+    }
+
+    #[rstest]
+    #[case::deep_and_open("<a>".repeat(200_000), "answer")]
+    #[case::deep(format!("{}{}", "<a>".repeat(90_000), "</a>".repeat(90_000)), "top")]
+    #[case::large(format!("<a>{}</a>", "<b/>".repeat(200_000)), "answer")]
+    fn a_document_of_any_depth_or_size_is_no_crash(#[case] xml: String, #[case] place: &str) {
+        let (differences, _) = compare(&wanted(), &Facts::Xml { xml });
+        assert_eq!(differences[0].place, place);
     }
 }

@@ -41,6 +41,10 @@ type Change = fn(&mut Vec<LayerFact>);
     data_file: None,
     ..as_required()
 }), &["base: expected no such layer, got raw, read-only, data file none, backing none"])]
+#[case::left_to_the_header(|it: &mut Vec<LayerFact>| it[0].data_file = None,
+    &[WANTED, "top: expected no such layer, got qcow2, read-only, data file none, backing none"])]
+#[case::another_driver(|it: &mut Vec<LayerFact>| it[0].driver = "raw".to_owned(),
+    &[WANTED, "top: expected no such layer, got raw, read-only, data file data, backing none"])]
 #[case::a_layer_below(|it: &mut Vec<LayerFact>| it[0].backing = Some("/fixture/base".to_owned()),
     &[WANTED, "top: expected no such layer, got qcow2, read-only, data file data, backing base"])]
 #[case::writable(|it: &mut Vec<LayerFact>| it[0].read_only = false,
