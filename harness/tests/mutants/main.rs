@@ -6,31 +6,34 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod careless;
-mod catches;
 mod expectations;
 mod mutant;
 #[path = "../common/needs.rs"]
 mod needs;
+mod page;
 mod reader;
 mod unruly;
 
 use std::process::ExitCode;
+use std::sync::LazyLock;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use libtest_mimic::{Arguments, Failed, Trial};
-use mutant::Mutant;
+use mutant::table::{self, Entry};
 use qconform::run::{self, Adapters, Options};
 use qconform::sandbox;
 use qconform::subject::reference::Reference;
 use qconform::subject::{self, Subject};
 use qconform::worker::Service;
 use qconform_reports::event::{CaseEvent, Event};
-use qconform_scenarios::select::{Patterns, Selection};
+use qconform_scenarios::select::Selection;
 use qconform_scenarios::suite::Suite;
 use qconform_scenarios::verdict::{Level, Verdict};
 use reader::WrongReader;
 use unruly::{Misbehaving, Unruly};
+
+static SUITE: LazyLock<Suite> = LazyLock::new(|| Suite::embedded().unwrap());
 
 /// What a case that ends may take, on a slow machine.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -51,9 +54,13 @@ fn main() -> ExitCode {
         "the_judge_fails_every_expectation_with_one_thing_wrong",
         expectations::every_wrong_expectation_is_failed,
     ));
-    for mutant in Mutant::ALL {
-        let name = format!("{}_is_caught", mutant.name().replace('-', "_"));
-        trials.push(Trial::test(name, move || caught(mutant)));
+    trials.push(Trial::test(
+        "the_rest_of_the_page_is_up_to_date",
+        page::rest_is_up_to_date,
+    ));
+    for entry in &table::ALL {
+        let name = format!("{}_is_caught", entry.name.replace('-', "_"));
+        trials.push(Trial::test(name, || caught(entry)));
     }
     for wrong in reader::all() {
         let name = format!("{}_is_caught", wrong.name.replace('-', "_"));
@@ -65,7 +72,20 @@ fn main() -> ExitCode {
             unruly::only_its_case_fails(unruly)
         }));
     }
-    libtest_mimic::run(&arguments, trials).exit_code()
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    if !page::is_updated() || conclusion.has_failed() {
+        return conclusion.exit_code();
+    }
+    match page::write() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!(
+                "{}",
+                error.message().unwrap_or("docs/mutants.md isn't written")
+            );
+            ExitCode::FAILURE
+        }
+    }
 }
 
 /// The program's own subjects, `mutant:NAME` and `unruly:NAME`.
@@ -81,16 +101,19 @@ fn registry(name: &str) -> Option<Box<dyn Subject>> {
 }
 
 fn mutated(name: &str) -> Option<Box<dyn Subject>> {
-    match Mutant::named(name) {
+    match table::named(name) {
         Some(mutant) => Some(Box::new(mutant::Mutated::new(mutant))),
         None => Some(Box::new(reader::Misread::named(name)?)),
     }
 }
 
-/// The levels at which the mutants can be seen.
-fn labelling() -> Selection {
+/// The levels of the reference's own life: the mutants that aren't readers are seen there.
+const LABELLING: [Level; 4] = [Level::Access, Level::Label, Level::Blockdev, Level::Xml];
+
+/// Every case of these levels.
+fn of_levels(levels: &[Level]) -> Selection {
     Selection {
-        levels: vec![Level::Access, Level::Label, Level::Blockdev, Level::Xml],
+        levels: levels.to_vec(),
         ..Selection::default()
     }
 }
@@ -98,7 +121,7 @@ fn labelling() -> Selection {
 /// Runs a part of the suite against a subject.
 fn run_against(subject: &str, selection: Selection, timeout: Duration) -> Vec<CaseEvent> {
     let options = Options {
-        suite: Suite::embedded().unwrap(),
+        suite: SUITE.clone(),
         own_files: Vec::new(),
         selection,
         subjects: vec![subject.to_owned()],
@@ -125,7 +148,7 @@ fn run_against(subject: &str, selection: Selection, timeout: Duration) -> Vec<Ca
 }
 
 fn reference_passes() -> Result<(), Failed> {
-    let cases = run_against("reference", labelling(), TIMEOUT);
+    let cases = run_against("reference", of_levels(&LABELLING), TIMEOUT);
     let others: Vec<_> = cases
         .iter()
         .filter(|case| case.verdict != Verdict::Pass)
@@ -139,48 +162,41 @@ fn reference_passes() -> Result<(), Failed> {
 
 /// The reader fails every scenario that is said to catch it.
 fn misread(wrong: &WrongReader) -> Result<(), Failed> {
-    let scenarios: Vec<String> = wrong.caught_by.iter().map(ToString::to_string).collect();
-    let selection = Selection {
-        patterns: Some(Patterns::parse(&scenarios, false)?),
-        ..Selection::default()
+    let subject = page::Subject {
+        name: wrong.name,
+        what: wrong.what,
+        caught_by: wrong.caught_by,
     };
-    let cases = run_against(&format!("mutant:{}", wrong.name), selection, TIMEOUT);
-    catches::tell(wrong.name, &cases, wrong.caught_by[0]);
-    let caught: Vec<_> = cases
-        .iter()
-        .filter(|case| case.verdict.is_failure())
-        .map(|case| &*case.case)
-        .collect();
-    let missing = wrong
-        .caught_by
-        .iter()
-        .find(|scenario| !caught.iter().any(|id| id.starts_with(**scenario)));
-    match missing {
-        None => Ok(()),
-        Some(scenario) => Err(format!("{scenario} does not catch it, only {caught:?}").into()),
-    }
+    caught_at(&subject, &[wrong.level]).map(drop)
 }
 
 /// The mutant fails every scenario that is said to catch it, and none that can't know.
-fn caught(mutant: Mutant) -> Result<(), Failed> {
-    let cases = run_against(&format!("mutant:{}", mutant.name()), labelling(), TIMEOUT);
-    catches::tell(mutant.name(), &cases, mutant.caught_by()[0]);
-    let caught: Vec<_> = cases
-        .iter()
-        .filter(|case| case.verdict.is_failure())
-        .collect();
-    for scenario in mutant.caught_by() {
-        if !caught.iter().any(|case| case.case.starts_with(scenario)) {
-            return Err(format!("{scenario} does not catch it").into());
-        }
-    }
-    match caught
-        .iter()
-        .find(|case| !mutant.levels().contains(&case.level))
-    {
+fn caught(entry: &Entry) -> Result<(), Failed> {
+    let subject = page::Subject {
+        name: entry.name,
+        what: entry.what,
+        caught_by: entry.caught_by,
+    };
+    let caught = caught_at(&subject, &LABELLING)?;
+    let elsewhere = |case: &&CaseEvent| !entry.levels.contains(&case.level);
+    match caught.iter().find(elsewhere) {
         None => Ok(()),
         Some(case) => {
             Err(format!("{} fails for another reason: {}", case.case, case.message).into())
         }
     }
+}
+
+/// The cases that fail, if each scenario that must catch the mutant is among them.
+fn caught_at(mutant: &page::Subject, levels: &[Level]) -> Result<Vec<CaseEvent>, Failed> {
+    let name = format!("mutant:{}", mutant.name);
+    let mut cases = run_against(&name, of_levels(levels), TIMEOUT);
+    page::compare(mutant, &cases)?;
+    cases.retain(|case| case.verdict.is_failure());
+    for scenario in mutant.caught_by {
+        if !cases.iter().any(|case| case.case.starts_with(scenario)) {
+            return Err(format!("{scenario} does not catch it").into());
+        }
+    }
+    Ok(cases)
 }

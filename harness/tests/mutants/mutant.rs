@@ -1,6 +1,8 @@
 //! The reference, made wrong on purpose from outside: a plan is changed between plan
 //! and apply, a running domain between start and stop, a header between file and chain.
 
+pub(crate) mod table;
+
 use std::path::Path;
 
 use qconform::reference::chain::policy::Follow;
@@ -12,7 +14,6 @@ use qconform::reference::probe::DataFile;
 use qconform::subject::reference::{self, Reference};
 use qconform::subject::{Answer, Declined, Description, Facts, Question, Subject};
 use qconform_scenarios::case::{Form, LabelConfig, Step, StepAsk};
-use qconform_scenarios::verdict::Level;
 
 use crate::careless::Careless;
 
@@ -42,116 +43,15 @@ pub(crate) enum Mutant {
 }
 
 impl Mutant {
-    pub(crate) const ALL: [Mutant; 18] = [
-        Mutant::DataFileNeverRelabelled,
-        Mutant::DataFileGetsBackingLabel,
-        Mutant::RestoreForgetsDataFile,
-        Mutant::NameHonouredWithoutBit,
-        Mutant::DataFileIgnoresReadonly,
-        Mutant::DataFileOwnerOnly,
-        Mutant::BackingDataFileForgotten,
-        Mutant::RestoresToRoot,
-        Mutant::StopLeavesRecords,
-        Mutant::DataFileLeftToHeader,
-        Mutant::DataFileNodeWritable,
-        Mutant::BackingLeftToHeader,
-        Mutant::CommitForgetsDataFile,
-        Mutant::SnapshotForgetsDataFile,
-        Mutant::AttachForgetsDataFile,
-        Mutant::MessageQuotesInput,
-        Mutant::PersistentShowsDetected,
-        Mutant::RuntimeHidesDetected,
-    ];
-
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Mutant::DataFileNeverRelabelled => "data-file-never-relabelled",
-            Mutant::DataFileGetsBackingLabel => "data-file-gets-backing-label",
-            Mutant::RestoreForgetsDataFile => "restore-forgets-data-file",
-            Mutant::NameHonouredWithoutBit => "name-honoured-without-bit",
-            Mutant::DataFileIgnoresReadonly => "data-file-ignores-readonly",
-            Mutant::DataFileOwnerOnly => "data-file-owner-only",
-            Mutant::BackingDataFileForgotten => "backing-data-file-forgotten",
-            Mutant::RestoresToRoot => "restores-to-root",
-            Mutant::StopLeavesRecords => "stop-leaves-records",
-            Mutant::DataFileLeftToHeader => "data-file-left-to-header",
-            Mutant::DataFileNodeWritable => "data-file-node-writable",
-            Mutant::BackingLeftToHeader => "backing-left-to-header",
-            Mutant::CommitForgetsDataFile => "commit-forgets-data-file",
-            Mutant::SnapshotForgetsDataFile => "snapshot-forgets-data-file",
-            Mutant::AttachForgetsDataFile => "attach-forgets-data-file",
-            Mutant::MessageQuotesInput => "message-quotes-input",
-            Mutant::PersistentShowsDetected => "persistent-shows-detected",
-            Mutant::RuntimeHidesDetected => "runtime-hides-detected",
-        }
-    }
-
-    pub(crate) fn named(name: &str) -> Option<Self> {
-        Mutant::ALL.into_iter().find(|mutant| mutant.name() == name)
-    }
-
-    /// Scenarios that must catch it.
-    pub(crate) fn caught_by(self) -> &'static [&'static str] {
-        match self {
-            Mutant::DataFileNeverRelabelled => &[
-                "label/data-file/follows-image",
-                "label/data-file/declared-other",
-                "label/chain/both-data-files",
-                "label/seclabel/own-label",
-            ],
-            Mutant::DataFileGetsBackingLabel => &[
-                "label/data-file/follows-image",
-                "label/data-file/terminated",
-            ],
-            Mutant::RestoreForgetsDataFile => &[
-                "label/data-file/follows-image",
-                "label/data-file/unlabelled",
-            ],
-            Mutant::NameHonouredWithoutBit => {
-                &["label/data-file/unused-name", "access/unused-name"]
-            }
-            Mutant::DataFileIgnoresReadonly => &[
-                "label/data-file/follows-image",
-                "label/chain/base-data-file",
-            ],
-            Mutant::DataFileOwnerOnly => &["label/data-file/follows-image"],
-            Mutant::BackingDataFileForgotten => {
-                &["label/chain/base-data-file", "label/chain/middle-data-file"]
-            }
-            Mutant::RestoresToRoot => &["label/plain/qcow2", "label/plain/raw"],
-            Mutant::StopLeavesRecords => &["label/chain/backing", "label/plain/raw"],
-            Mutant::DataFileLeftToHeader => &[
-                "blockdev/data-file",
-                "blockdev/declared-other",
-                "blockdev/middle-data-file",
-                "blockdev/terminated",
-            ],
-            Mutant::DataFileNodeWritable => &["blockdev/data-file", "blockdev/chain"],
-            Mutant::BackingLeftToHeader => &["blockdev/terminated"],
-            Mutant::CommitForgetsDataFile => &["label/life/commit", "label/life/commit-active"],
-            Mutant::SnapshotForgetsDataFile => &["label/life/snapshot"],
-            Mutant::AttachForgetsDataFile => &["label/life/attach"],
-            Mutant::MessageQuotesInput => &[
-                "label/data-file/credentials",
-                "access/credentials",
-                "blockdev/credentials",
-            ],
-            Mutant::PersistentShowsDetected => &["xml/grid/", "xml/seclabels"],
-            Mutant::RuntimeHidesDetected => &["xml/grid/", "xml/shared-base"],
-        }
-    }
-
-    /// Levels at which it can be seen at all.
-    pub(crate) fn levels(self) -> &'static [Level] {
-        match self {
-            Mutant::NameHonouredWithoutBit => &[Level::Access, Level::Label],
-            Mutant::DataFileLeftToHeader
-            | Mutant::DataFileNodeWritable
-            | Mutant::BackingLeftToHeader => &[Level::Blockdev],
-            Mutant::MessageQuotesInput => &[Level::Access, Level::Label, Level::Blockdev],
-            Mutant::PersistentShowsDetected | Mutant::RuntimeHidesDetected => &[Level::Xml],
-            _ => &[Level::Label],
-        }
+    /// Whether it can be seen in a graph of block nodes.
+    fn is_of_a_graph(self) -> bool {
+        use Mutant::{BackingLeftToHeader, DataFileLeftToHeader, DataFileNodeWritable};
+        let all = [
+            BackingLeftToHeader,
+            DataFileLeftToHeader,
+            DataFileNodeWritable,
+        ];
+        all.contains(&self)
     }
 }
 
@@ -314,9 +214,7 @@ impl Mutated {
             Question::Access { xml } if self.mutant == Mutant::NameHonouredWithoutBit => {
                 access_with_unused_names(xml).into()
             }
-            Question::Blockdev { xml } if self.mutant.levels() == [Level::Blockdev] => {
-                self.graph(xml).into()
-            }
+            Question::Blockdev { xml } if self.mutant.is_of_a_graph() => self.graph(xml).into(),
             Question::Xml { xml, form } => {
                 let form = self.written_as(*form);
                 self.reference.answer(&Question::Xml { xml, form }, dir)

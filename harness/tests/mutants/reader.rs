@@ -17,6 +17,8 @@ use crate::careless::{Careless, DATA_FILE};
 /// One wrong reader.
 pub(crate) struct WrongReader {
     pub(crate) name: &'static str,
+    /// In a sentence.
+    pub(crate) what: &'static str,
     pub(crate) level: Level,
     /// Scenarios that must catch it.
     pub(crate) caught_by: &'static [&'static str],
@@ -25,7 +27,7 @@ pub(crate) struct WrongReader {
 
 /// All of them.
 pub(crate) fn all() -> impl Iterator<Item = &'static WrongReader> {
-    headers::HEADERS.iter().chain(reads::READS)
+    headers::all().chain(reads::READS)
 }
 
 /// What was asked, with the bytes of the file.

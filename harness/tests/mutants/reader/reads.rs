@@ -9,22 +9,25 @@ use crate::careless::{Careless, DATA_FILE};
 
 const fn read(
     name: &'static str,
+    what: &'static str,
     caught_by: &'static [&'static str],
     change: fn(&Asked, Answer) -> Answer,
 ) -> WrongReader {
     let level = Level::Read;
     WrongReader {
         name,
+        what,
         level,
         caught_by,
         change,
     }
 }
 
-/// The names say what is wrong.
+/// All of them.
 pub(super) const READS: &[WrongReader] = &[
     read(
         "data-file-overlooked",
+        "Guest data is read from the image itself although it uses a data file.",
         &["read/data-file/identity"],
         |asked, answer| {
             replace(asked, answer, |offset, right| {
@@ -35,20 +38,25 @@ pub(super) const READS: &[WrongReader] = &[
     ),
     read(
         "image-read-as-raw",
+        "The image's own bytes are given out as the guest's.",
         &["read/plain", "read/data-file/identity"],
         |asked, answer| replace(asked, answer, |offset, _| asked.own(offset)),
     ),
     read(
         "holes-read-through",
+        "Where the image has no data, the data file's bytes are given out.",
         &["read/structure/plain"],
         |asked, answer| {
             replace(asked, answer, |offset, right| {
-                asked.beside(offset).unwrap_or(right)
+                let used = asked.careless().bit(72, 2);
+                let beside = asked.beside(offset).filter(|_| used);
+                beside.unwrap_or(right)
             })
         },
     ),
     read(
         "zeros-for-a-missing-file",
+        "A file that is missing or can't be read is taken for zeros.",
         &["read/data-file/missing"],
         |asked, answer| {
             zeros_instead(asked, answer, |_, class| {
@@ -58,6 +66,7 @@ pub(super) const READS: &[WrongReader] = &[
     ),
     read(
         "zeros-without-a-name",
+        "A data file without a name is taken for zeros.",
         &["read/data-file/no-name"],
         |asked, answer| {
             zeros_instead(asked, answer, |reader, _| {
@@ -67,25 +76,31 @@ pub(super) const READS: &[WrongReader] = &[
     ),
     read(
         "zeros-for-a-wrong-entry",
+        "A table entry that makes no sense is taken for zeros.",
         &["read/data-file/wrong-entry"],
         |asked, answer| zeros_instead(asked, answer, |_, class| class == "corrupt"),
     ),
     read(
         "ciphertext-given-out",
+        "An encrypted image is read without its key.",
         &["read/encrypted"],
         |asked, answer| zeros_instead(asked, answer, |reader, _| reader.number(32, 4) != 0),
     ),
     read(
         "unused-name-followed",
+        "Bytes come from a file that the image names and doesn't use.",
         &["read/data-file/unused-name"],
         |asked, answer| {
             replace(asked, answer, |offset, right| {
-                asked.beside(offset).unwrap_or(right)
+                let unused = !asked.careless().bit(72, 2);
+                let beside = asked.beside(offset).filter(|_| unused);
+                beside.unwrap_or(right)
             })
         },
     ),
     read(
         "name-against-the-working-folder",
+        "A backing image's data file is looked for in the top image's folder.",
         &["read/data-file/other-folder"],
         |asked, answer| {
             replace(asked, answer, |offset, right| {
