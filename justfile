@@ -53,6 +53,10 @@ bench:
 fuzz TARGET *ARGS:
     cd fuzz && cargo run --release --bin seed && RUSTC_BOOTSTRAP=1 cargo fuzz run {{TARGET}} corpus/{{TARGET}} {{ARGS}}
 
+# mutants of the judge and of the matrix evaluation (needs cargo-mutants): `just mutants --shard 0/8`
+mutants *ARGS:
+    bash .ci/mutants {{ARGS}}
+
 # everything that CI does
 ci:
     bash .ci/run
