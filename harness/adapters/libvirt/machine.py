@@ -8,6 +8,8 @@ QEMU_NAMESPACE = "http://libvirt.org/schemas/domain/qemu/1.0"
 UUID = "3f6c1f0e-5a5b-4d53-9d0c-7a1c2b3d4e5f"
 # What of a disk belongs to the machine that it came from.
 FOREIGN = ("address", "alias")
+# What else of a domain may carry credentials, and starts on any machine.
+GRAPHICS = "devices/graphics"
 
 
 def parse(xml):
@@ -21,6 +23,13 @@ def parse_domain(xml):
     except ET.ParseError:
         return None
     return domain if domain.tag == "domain" else None
+
+
+def speaks_of_selinux(xml):
+    """Whether a disk or a file of its chain has a label of SELinux's."""
+    domain = parse_domain(xml)
+    labels = [] if domain is None else domain.iterfind("devices//seclabel")
+    return any(label.get("model", "selinux") == "selinux" for label in labels)
 
 
 def text(element):
@@ -66,6 +75,13 @@ def minimal(domain, name):
     ET.SubElement(devices, "controller", type="usb", model="none")
     ET.SubElement(devices, "memballoon", model="none")
     machine.extend(copy.deepcopy(label) for label in domain.findall("seclabel"))
+    return machine
+
+
+def shown(domain, name):
+    """The same with what a reader of its XML could learn a secret from."""
+    machine = minimal(domain, name)
+    machine.find("devices").extend(copy.deepcopy(found) for found in domain.iterfind(GRAPHICS))
     return machine
 
 

@@ -20,6 +20,7 @@ RECORDED = "/usr/lib/qconform/capabilities"
 SAVED = f"{ROOT}/saved"
 PATIENCE = 10
 REFUSED = "refused on request"
+FORMS = {"runtime": 0, "persistent": libvirt.VIR_DOMAIN_XML_INACTIVE}
 
 ERRORS = {value: name.removeprefix("VIR_ERR_").lower().replace("_", "-")
           for name, value in vars(libvirt).items() if name.startswith("VIR_ERR_")}
@@ -206,6 +207,21 @@ class Session:
     def nodes(self, ask):
         """The block nodes of the running domain."""
         return nodes.layers(machine.parse(ask["xml"]), self.tell({"execute": "x-nodes"}))
+
+    # Its XML.
+
+    def write(self, ask):
+        """The domain's XML while it runs, or that of its next start. The latter is to be had of a
+        domain that can't be started, too."""
+        given = machine.parse_domain(ask["xml"])
+        xml = ask["xml"] if given is None else machine.text(machine.shown(given, "first"))
+        domain = self.connection.defineXML(xml)
+        try:
+            domain.createWithFlags(libvirt.VIR_DOMAIN_START_PAUSED)
+        except libvirt.libvirtError:
+            if ask["form"] == "runtime":
+                raise
+        return {"xml": domain.XMLDesc(FORMS[ask["form"]])}
 
     # Disks that come and go.
 

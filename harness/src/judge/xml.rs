@@ -8,7 +8,7 @@ use qconform_scenarios::verdict::Verdict;
 use roxmltree::{Document, Node};
 
 use super::access::relative;
-use super::{Compared, difference};
+use super::{Compared, bystander, difference};
 use crate::subject::Facts;
 
 /// More elements than any domain has.
@@ -26,6 +26,7 @@ pub(super) fn compare(wanted: &[XmlLayer], facts: &Facts) -> Compared {
             return (vec![no_xml], Verdict::Fail);
         }
     };
+    leave_out_overlays(&mut seen);
     let mut differences = Vec::new();
     for wanted in wanted {
         match seen.iter().position(|layer| layer.file == wanted.file) {
@@ -36,6 +37,21 @@ pub(super) fn compare(wanted: &[XmlLayer], facts: &Facts) -> Compared {
     let extra = seen.iter();
     differences.extend(extra.map(|layer| difference(&layer.file, "no layer of the XML", "there")));
     (differences, Verdict::Fail)
+}
+
+/// Takes away the overlays into which transient disks are written: while one is there, the disk's own
+/// image lies below it. An overlay that isn't plain qcow2 stays, as what it is.
+fn leave_out_overlays(layers: &mut Vec<XmlLayer>) {
+    let mut at = 0;
+    while let Some([overlay, image]) = layers.get_mut(at..at + 2) {
+        let plain = overlay.format.as_deref() == Some("qcow2") && overlay.data_store.is_none();
+        let images = [image.file.clone()];
+        if plain && is_transient(overlay) && bystander::is_overlay(&overlay.file, &images) {
+            image.disk = overlay.disk.take();
+            layers.remove(at);
+        }
+        at += 1;
+    }
 }
 
 /// How a layer differs from the one that is wanted.
@@ -120,14 +136,13 @@ pub(super) fn transient_images(xml: &str) -> Vec<String> {
         return Vec::new();
     }
     let layers = layers(xml).unwrap_or_default().into_iter();
-    let is_transient = |layer: &XmlLayer| {
-        let disk = layer.disk.as_deref().unwrap_or_default();
-        disk.split(' ').any(|word| word == "transient")
-    };
-    layers
-        .filter(is_transient)
-        .map(|layer| layer.file)
-        .collect()
+    let transient = layers.filter(is_transient);
+    transient.map(|layer| layer.file).collect()
+}
+
+fn is_transient(layer: &XmlLayer) -> bool {
+    let disk = layer.disk.as_deref().unwrap_or_default();
+    disk.split(' ').any(|word| word == "transient")
 }
 
 fn child<'a, 'i>(node: Node<'a, 'i>, name: &str) -> Option<Node<'a, 'i>> {
@@ -233,6 +248,38 @@ mod tests {
         assert!(RIGHT.contains(from));
         let xml = RIGHT.replacen(from, to, 1);
         let (differences, _) = compare(&wanted(), &Facts::Xml { xml });
+        let found: Vec<&str> = differences.iter().map(|it| it.place.as_str()).collect();
+        assert_eq!(found, places);
+    }
+
+    const TRANSIENT: &str = "<domain><devices><disk><driver type='qcow2'/>\
+        <source file='/fixture/top.TRANSIENT-x'/>\
+        <backingStore><format type='qcow2'/><source file='/fixture/top'/><backingStore/></backingStore>\
+        <transient/></disk></devices></domain>";
+
+    #[rstest]
+    #[case::as_it_is("", "", &[])]
+    #[case::a_disk_that_keeps_what_is_written("<transient/>", "", &["top disk", "top.TRANSIENT-x"])]
+    #[case::another_name("TRANSIENT-x", "x", &["top disk", "top.x"])]
+    #[case::another_format("'qcow2'/><source file='/fixture/top.", "'raw'/><source file='/fixture/top.", &["top disk", "top.TRANSIENT-x"])]
+    #[case::over_nothing("<source file='/fixture/top'/>", "<source file='/fixture/x'/>", &["top", "top.TRANSIENT-x", "x"])]
+    #[case::an_image_of_another_format("<format type='qcow2'/>", "<format type='raw'/>", &["top format"])]
+    #[case::an_open_end("<backingStore/>", "", &["top backing store"])]
+    fn an_overlay_of_a_transient_disk_stands_for_its_image(
+        #[case] from: &str,
+        #[case] to: &str,
+        #[case] places: &[&str],
+    ) {
+        assert!(TRANSIENT.contains(from));
+        let wanted = XmlLayer {
+            file: "top".to_owned(),
+            format: Some("qcow2".to_owned()),
+            disk: Some("disk transient".to_owned()),
+            backing: Some("end".to_owned()),
+            ..XmlLayer::default()
+        };
+        let xml = TRANSIENT.replacen(from, to, 1);
+        let (differences, _) = compare(&[wanted], &Facts::Xml { xml });
         let found: Vec<&str> = differences.iter().map(|it| it.place.as_str()).collect();
         assert_eq!(found, places);
     }
