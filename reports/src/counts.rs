@@ -193,6 +193,17 @@ impl Counts {
         self.0.keys().copied().min_by_key(|verdict| rank(*verdict))
     }
 
+    /// The group that stands for all: the worst deviation, else the passes, else why there are none.
+    #[must_use]
+    pub fn telling(&self) -> Option<Group> {
+        let worst = Group::of(self.worst()?);
+        let neutral = matches!(worst, Group::Info | Group::Skipped | Group::Unsupported);
+        match neutral && self.group(Group::Passed) > 0 {
+            true => Some(Group::Passed),
+            false => Some(worst),
+        }
+    }
+
     /// Every kind of deviation among all of them: `1 of 5 failed`, `3 lenient, 155 known of 258`.
     #[must_use]
     pub fn deviations(&self) -> String {

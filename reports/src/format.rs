@@ -10,6 +10,8 @@ use crate::{badge, findings, flat, github, html, json, junit, markdown, sarif, t
 pub enum Format {
     /// A summary for a person at a terminal.
     Terminal,
+    /// Requirements and subjects as a table, a mark each.
+    Grid,
     /// One self-contained page.
     Html,
     /// JUnit XML.
@@ -36,8 +38,9 @@ pub enum Format {
 
 impl Format {
     /// Every format.
-    pub const ALL: [Format; 12] = [
+    pub const ALL: [Format; 13] = [
         Format::Terminal,
+        Format::Grid,
         Format::Html,
         Format::Junit,
         Format::Tap,
@@ -56,6 +59,7 @@ impl Format {
     pub fn as_str(self) -> &'static str {
         match self {
             Format::Terminal => "terminal",
+            Format::Grid => "grid",
             Format::Html => "html",
             Format::Junit => "junit",
             Format::Tap => "tap",
@@ -90,6 +94,7 @@ impl Format {
     ) -> io::Result<()> {
         match self {
             Format::Terminal => terminal::summary(run, options, out),
+            Format::Grid => terminal::grid(run, options, out),
             Format::Html => html::write(run, out),
             Format::Junit => junit::write(run, out).map_err(io::Error::other),
             Format::Tap => tap::write(run, out),

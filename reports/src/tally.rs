@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use qconform_scenarios::requirement::Requirement;
 use qconform_scenarios::verdict::{Level, Verdict};
 
 use crate::counts::{Counts, is_unexpected, rank};
@@ -66,6 +67,31 @@ impl<'run> Tally<'run> {
                 .subjects
                 .iter()
                 .all(|subject| subject.counts == counted(subject.name))
+    }
+
+    /// Requirements, worst first, each with the place of the worst verdict in the order of reports.
+    #[must_use]
+    pub fn worst_first<'r>(
+        &self,
+        requirements: &'r [Requirement],
+    ) -> Vec<(usize, &'r Requirement)> {
+        let ranked = requirements.iter().map(|it| (self.worst(&it.id), it));
+        let mut ranked: Vec<_> = ranked.collect();
+        ranked.sort_by_key(|(worst, it)| (*worst, !it.security, it.strength, &it.id));
+        ranked
+    }
+
+    fn worst(&self, requirement: &str) -> usize {
+        let worst = self.subjects.iter().filter_map(|subject| {
+            let counts = subject.requirements.get(requirement)?;
+            // Among failures the requirement's weight decides, not how it failed.
+            counts.worst().map(|verdict| match verdict.is_failure() {
+                true => 0,
+                false => rank(verdict),
+            })
+        });
+        // What was not tested at all stands above what passed, after everything else.
+        worst.min().unwrap_or(rank(Verdict::Unsupported))
     }
 
     fn entry(&mut self, name: &'run str) -> &mut SubjectTally<'run> {

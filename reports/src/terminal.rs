@@ -5,13 +5,16 @@
 
 mod cases;
 mod compare;
+mod grid;
 mod table;
 
 use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
 
-use crate::counts::Conclusion;
+pub use grid::print as grid;
+
+use crate::counts::{Conclusion, Group};
 use crate::skips;
 use crate::stream::Run;
 use crate::tally::{SubjectTally, Tally};
@@ -166,6 +169,16 @@ fn conclusions(
         )?;
     }
     Ok(())
+}
+
+/// The colour of what is counted or marked as one of a group.
+fn color(group: Group, options: Options) -> Style {
+    match group {
+        Group::Passed => options.color(AnsiColor::Green),
+        Group::Failed | Group::HarnessErrors => options.color(AnsiColor::Red),
+        Group::Fixed | Group::Lenient => options.color(AnsiColor::Yellow),
+        _ => Style::new(),
+    }
 }
 
 /// A line that begins a section.

@@ -15,7 +15,7 @@ use super::error::Failure;
 /// How a run is told.
 #[derive(Debug, Args)]
 pub(super) struct FormatArgs {
-    /// Format of what is printed: terminal, html, junit, tap, json, markdown, github, badge,
+    /// Format of what is printed: terminal, grid, html, junit, tap, json, markdown, github, badge,
     /// sarif, findings, failures or passes.
     #[arg(long, value_name = "FORMAT", default_value = "terminal", value_parser = format)]
     pub(super) format: Format,

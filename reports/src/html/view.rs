@@ -207,37 +207,14 @@ fn severities(header: &RunHeader) -> Vec<&'static str> {
 
 /// The grid, worst first: broken requirements, and those that nobody was seen to break.
 fn rows(header: &RunHeader, tally: &Tally<'_>) -> (Vec<Row>, Vec<Row>) {
-    let mut requirements: Vec<_> = header.requirements.iter().collect();
-    requirements.sort_by_key(|requirement| {
-        let worst = worst(requirement, tally);
-        (
-            worst,
-            !requirement.security,
-            requirement.strength,
-            &requirement.id,
-        )
-    });
-    let rows = requirements
-        .into_iter()
-        .map(|requirement| row(requirement, tally));
+    let requirements = tally.worst_first(&header.requirements);
+    let rows = requirements.into_iter();
+    let rows = rows.map(|(worst, requirement)| row(requirement, worst, tally));
     let broken = |row: &Row| row.worst <= counts::rank(Verdict::Known);
     rows.partition(broken)
 }
 
-fn worst(requirement: &Requirement, tally: &Tally<'_>) -> usize {
-    let worst = tally.subjects.iter().filter_map(|subject| {
-        let counts = subject.requirements.get(requirement.id.as_str())?;
-        // Among failures the requirement's weight decides, not how it failed.
-        counts.worst().map(|verdict| match verdict.is_failure() {
-            true => 0,
-            false => counts::rank(verdict),
-        })
-    });
-    // What was not tested at all stands above what passed, after everything else.
-    worst.min().unwrap_or(counts::rank(Verdict::Unsupported))
-}
-
-fn row(requirement: &Requirement, tally: &Tally<'_>) -> Row {
+fn row(requirement: &Requirement, worst: usize, tally: &Tally<'_>) -> Row {
     let cells = tally.subjects.iter().map(|subject| {
         let counts = subject.requirements.get(requirement.id.as_str());
         cell(subject.name, counts)
@@ -250,12 +227,12 @@ fn row(requirement: &Requirement, tally: &Tally<'_>) -> Row {
         strength: requirement.strength.as_str(),
         security: requirement.security,
         cells: cells.collect(),
-        worst: worst(requirement, tally),
+        worst,
     }
 }
 
 fn cell(subject: &str, counts: Option<&Counts>) -> Cell {
-    let group = counts.and_then(telling);
+    let group = counts.and_then(Counts::telling);
     let (words, brief) = match (counts, group) {
         (Some(counts), Some(group)) => {
             let count = counts.group(group);
@@ -274,17 +251,6 @@ fn cell(subject: &str, counts: Option<&Counts>) -> Cell {
         words,
         brief,
         tested: group.is_some(),
-    }
-}
-
-/// The group that a requirement's result is told by: the worst deviation, else the
-/// passes, else why there are none.
-fn telling(counts: &Counts) -> Option<Group> {
-    let worst = Group::of(counts.worst()?);
-    let neutral = matches!(worst, Group::Info | Group::Skipped | Group::Unsupported);
-    match neutral && counts.group(Group::Passed) > 0 {
-        true => Some(Group::Passed),
-        false => Some(worst),
     }
 }
 

@@ -2,9 +2,9 @@
 
 use std::io::{self, Write};
 
-use anstyle::{AnsiColor, Style};
+use anstyle::Style;
 
-use super::Options;
+use super::{Options, color};
 use crate::counts::{Counts, Group};
 use crate::tally::Tally;
 use crate::text;
@@ -65,11 +65,8 @@ fn row(
 }
 
 fn style(group: Group, count: u64, options: Options) -> Style {
-    match (group, count) {
-        (_, 0) => options.dim(),
-        (Group::Passed, _) => options.color(AnsiColor::Green),
-        (Group::Failed | Group::HarnessErrors, _) => options.color(AnsiColor::Red),
-        (Group::Fixed | Group::Lenient, _) => options.color(AnsiColor::Yellow),
-        _ => Style::new(),
+    match count {
+        0 => options.dim(),
+        _ => color(group, options),
     }
 }

@@ -47,6 +47,61 @@ fn the_flat_failures_of_the_stored_run() {
     insta::assert_snapshot!(failures(&stored()));
 }
 
+fn grid(run: &Run, options: Options) -> String {
+    let mut out = Vec::new();
+    terminal::grid(run, options, &mut out).unwrap();
+    String::from_utf8(out).unwrap()
+}
+
+#[test]
+fn the_grid_of_the_stored_run_has_what_somebody_deviates_from() {
+    insta::assert_snapshot!(grid(&stored(), PLAIN));
+}
+
+#[test]
+fn the_grid_of_everything_that_was_tested() {
+    let options = Options {
+        verbose: true,
+        ..PLAIN
+    };
+    insta::assert_snapshot!(grid(&stored(), options));
+}
+
+#[rstest]
+#[case::the_worst_deviation(&Verdict::ALL, 'F')]
+#[case::a_known_one(&[Verdict::Pass, Verdict::Known, Verdict::Info], 'k')]
+#[case::a_pass_beside_what_was_not_asked(&[Verdict::Pass, Verdict::Unsupported], '.')]
+#[case::nothing_asked(&[Verdict::Unsupported], '-')]
+fn a_mark_stands_for_all_that_a_subject_made_of_a_requirement(
+    #[case] verdicts: &[Verdict],
+    #[case] mark: char,
+) {
+    let mut run = run_saying("x", verdicts);
+    run.header.requirements = stored().header.requirements;
+    run.header.requirements.truncate(1);
+    run.header.requirements[0].id = "x".to_owned();
+    let everything = Options {
+        verbose: true,
+        ..PLAIN
+    };
+    let printed = grid(&run, everything);
+    assert!(
+        printed.ends_with(&format!(" 1  requirement\n {mark}  x\n")),
+        "{printed}"
+    );
+}
+
+#[test]
+fn the_grid_of_an_incomplete_run_says_so() {
+    let mut run = run_saying("x", &[Verdict::Pass]);
+    run.footer = None;
+    let printed = grid(&run, PLAIN);
+    assert!(
+        printed.contains("incomplete run: it has no footer"),
+        "{printed}"
+    );
+}
+
 #[test]
 fn a_conforming_run_is_short() {
     let run = run_saying("x", &[Verdict::Pass]);
