@@ -63,6 +63,8 @@ def guest(path, offset, length):
 
 def answer(request):
     path = bytes.fromhex(request["image"]["path"])
+    if HOW == "crash":
+        return {"type": "crashed", "message": "always"}
     if HOW == "refuse":
         return {"type": "rejected", "class": "c", "message": "never"}
     if HOW == "accept" and not os.path.exists(path):
@@ -72,6 +74,8 @@ def answer(request):
     except (OSError, ValueError) as error:
         if HOW == "accept":
             return {"type": "result", "header": {}, "reads": []}
+        if HOW == "panic" and isinstance(error, OSError):
+            return {"type": "crashed", "message": "no such file"}
         if HOW == "error" and isinstance(error, OSError):
             return {"type": "error", "message": "cannot open"}
         return {"type": "rejected", "class": "c", "message": str(error)}

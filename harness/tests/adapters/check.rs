@@ -117,6 +117,7 @@ fn an_adapter_that_keeps_the_protocol_is_all_right() {
     "level `no-such-level`, which it doesn't claim",
     "it answers `result`"
 )]
+#[case::a_crash_over_a_good_image("crash", "header: a plain image", "it answers `crashed`: always")]
 #[case::a_new_key(
     "strict",
     "header: a question with a key that is new",
@@ -147,6 +148,11 @@ fn what_is_wrong_is_told_with_what_is_expected(
     "no_data_files",
     "header: an image with a data file",
     "it is refused (no); if that is by design, `refuses` has `data-file`"
+)]
+#[case::a_panic_over_a_file_that_is_not_there(
+    "panic",
+    "header: no file",
+    "it answers `crashed`: no such file"
 )]
 fn what_loses_no_case_is_a_warning(#[case] how: &str, #[case] line: &str, #[case] problem: &str) {
     let checked = broken(how);

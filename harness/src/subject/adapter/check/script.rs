@@ -21,6 +21,7 @@ const FACTS: Expectation = Expectation {
     text: "`result` with what the implementation tells of it, and nothing wrong",
     see: "The protocol, `result`",
     otherwise: Outcome::Failed,
+    crash: Outcome::Failed,
     sent_by_a_harness: true,
 };
 
@@ -29,6 +30,7 @@ const FACTS_IF_ABLE: Expectation = Expectation {
     text: "`result` with the right facts, or `unsupported`; `rejected` if `refuses` says so",
     see: "The protocol, `refuses`",
     otherwise: Outcome::Warning,
+    crash: Outcome::Warning,
     sent_by_a_harness: true,
 };
 
@@ -36,6 +38,8 @@ const REFUSAL: Expectation = Expectation {
     text: "`rejected`, or `unsupported`",
     see: "The protocol, `rejected`",
     otherwise: Outcome::Failed,
+    // Many a library panics over a file that isn't there, and its adapter can only say so.
+    crash: Outcome::Warning,
     sent_by_a_harness: true,
 };
 
@@ -43,6 +47,7 @@ const NOT_SUPPORTED: Expectation = Expectation {
     text: "`unsupported`",
     see: "The protocol, levels",
     otherwise: Outcome::Failed,
+    crash: Outcome::Failed,
     sent_by_a_harness: true,
 };
 
@@ -50,6 +55,7 @@ const ERROR_OR_END: Expectation = Expectation {
     text: "`error` or `unsupported`, or an end; no silence",
     see: "The protocol, unknown lines",
     otherwise: Outcome::Warning,
+    crash: Outcome::Warning,
     sent_by_a_harness: false,
 };
 
@@ -57,6 +63,7 @@ const GREETING_OR_END: Expectation = Expectation {
     text: "`hello` with the protocol that it does speak, or an end",
     see: "The protocol, unknown lines",
     otherwise: Outcome::Warning,
+    crash: Outcome::Warning,
     sent_by_a_harness: false,
 };
 
@@ -64,6 +71,7 @@ const END: Expectation = Expectation {
     text: "an end with exit status 0",
     see: "The protocol, `bye`",
     otherwise: Outcome::Warning,
+    crash: Outcome::Warning,
     sent_by_a_harness: false,
 };
 

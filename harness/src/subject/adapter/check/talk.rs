@@ -29,6 +29,8 @@ pub(super) struct Expectation {
     pub(super) see: &'static str,
     /// What it is if a reply doesn't meet it.
     pub(super) otherwise: Outcome,
+    /// The same of a reply that says that the implementation crashed.
+    pub(super) crash: Outcome,
     /// Whether this harness sends such lines; others are waited for shortly, and nothing that comes
     /// back is a failure.
     pub(super) sent_by_a_harness: bool,
@@ -102,6 +104,7 @@ impl<'a> Talk<'a> {
             text: "`hello` with protocol 1, a name, a version and levels",
             see: "The protocol, `hello`",
             otherwise: Outcome::Failed,
+            crash: Outcome::Failed,
             sent_by_a_harness: true,
         };
         let mut greeting = None;
@@ -262,10 +265,11 @@ impl<'a> Talk<'a> {
         let problem = verdict.err();
         self.lines.push(Line {
             check: check.to_owned(),
-            outcome: match problem {
-                None => Outcome::Ok,
-                Some(_) if expectation.sent_by_a_harness && reply(came).is_err() => Outcome::Failed,
-                Some(_) => expectation.otherwise,
+            outcome: match (&problem, reply(came)) {
+                (None, _) => Outcome::Ok,
+                (_, Err(_)) if expectation.sent_by_a_harness => Outcome::Failed,
+                (_, Ok(Reply::Crashed { .. })) => expectation.crash,
+                _ => expectation.otherwise,
             },
             asked: asked.to_owned(),
             came: match came {
