@@ -93,7 +93,7 @@ fn reports_go_where_they_are_asked_to() {
 }
 
 #[rstest]
-#[case(&["--format", "pdf"], "the formats are terminal, html, junit")]
+#[case(&["--format", "pdf"], "the formats are terminal, grid, html, junit")]
 #[case(&["--report", "html"], "is not of the form FORMAT=PATH")]
 #[case(&["--report", "html="], "is not of the form FORMAT=PATH")]
 fn an_unknown_format_is_a_usage_error(#[case] args: &[&str], #[case] message: &str) {
