@@ -79,7 +79,7 @@ fn judge(suite: &Suite, id: &str, subject: &str) -> Result<Completion, Failed> {
     let mut events = Vec::new();
     let never = AtomicBool::new(false);
     run::run(&options, &never, &mut |event| {
-        events.push(event.clone());
+        events.push(event);
         Ok(())
     })?;
     completion(&Run::of_events(events).ok_or("the run had no header")?)

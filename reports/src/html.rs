@@ -60,8 +60,8 @@ fn shown(hostile: &str) -> String {
 fn lines(hostile: &str) -> String {
     let lines: Vec<_> = hostile.split('\n').map(text::printable).collect();
     let whole = lines.join("\n");
-    match whole.char_indices().nth(LONG) {
+    match text::end_of(&whole, LONG) {
         None => whole,
-        Some((end, _)) => format!("{}\n... (cut; run.jsonl has all of it)", &whole[..end]),
+        Some(end) => format!("{}\n... (cut; run.jsonl has all of it)", &whole[..end]),
     }
 }

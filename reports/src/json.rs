@@ -40,6 +40,13 @@ impl Escaping {
             // Below this, JSON itself asks for an escape.
             || c == '\u{7f}'
     }
+
+    /// Whether no character is escaped, as is usual.
+    fn escapes_nothing(&self, fragment: &str) -> bool {
+        let bytes = fragment.as_bytes();
+        let lacks = |these: &[u8]| !these.iter().any(|byte| bytes.contains(byte));
+        fragment.is_ascii() && lacks(b"\x7f") && (!self.markup || lacks(b"<>&"))
+    }
 }
 
 impl Formatter for Escaping {
@@ -48,6 +55,9 @@ impl Formatter for Escaping {
         out: &mut W,
         fragment: &str,
     ) -> io::Result<()> {
+        if self.escapes_nothing(fragment) {
+            return out.write_all(fragment.as_bytes());
+        }
         let mut plain = 0;
         for (at, c) in fragment.char_indices().filter(|(_, c)| self.escapes(*c)) {
             out.write_all(&fragment.as_bytes()[plain..at])?;

@@ -14,11 +14,21 @@ use std::fmt::Write as _;
 /// must be read back.
 #[must_use]
 pub fn printable(text: &str) -> Cow<'_, str> {
+    if is_plain(text) {
+        return Cow::Borrowed(text);
+    }
     if text.chars().any(is_hidden) || text.contains("::") || text.contains("##[") {
         Cow::Owned(escape(text, false))
     } else {
         Cow::Borrowed(text)
     }
+}
+
+/// Whether a look at each byte is enough to know that nothing in the text is hidden, nor a command.
+/// Nearly all text is like that.
+fn is_plain(text: &str) -> bool {
+    let is_plain = |byte: &u8| matches!(byte, b' '..=b'~') && !matches!(byte, b':' | b'#');
+    text.as_bytes().iter().all(is_plain)
 }
 
 /// As [`printable`], with each backslash doubled: different texts stay different.
@@ -31,13 +41,22 @@ pub fn field(text: &str) -> String {
 #[must_use]
 pub fn clipped(text: &str, max: usize) -> String {
     let text = printable(text);
-    match text.char_indices().nth(max) {
+    match end_of(&text, max) {
         None => text.into_owned(),
-        Some((end, _)) => {
+        Some(end) => {
             let missing = text[end..].chars().count();
             format!("{}... ({missing} more characters)", &text[..end])
         }
     }
+}
+
+/// Where the text has to be cut to keep this many characters; `None` if it has no more.
+pub(crate) fn end_of(text: &str, max: usize) -> Option<usize> {
+    // No character is shorter than a byte.
+    if text.len() <= max {
+        return None;
+    }
+    text.char_indices().nth(max).map(|(end, _)| end)
 }
 
 /// [`clipped`] for a value of a comparison, in which an empty one must be seen too.

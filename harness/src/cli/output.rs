@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use qconform_reports::event::Event;
 use qconform_reports::format::Format;
-use qconform_reports::stream::{Run, Writer};
+use qconform_reports::stream::{Collector, Run, Writer};
 
 use super::Exit;
 use super::error::Failure;
@@ -28,6 +28,7 @@ const REPORTS: [(&str, Format); 4] = [
 pub(super) struct Output {
     folder: PathBuf,
     stream: Writer<File>,
+    run: Collector,
 }
 
 impl Output {
@@ -45,23 +46,24 @@ impl Output {
         Ok(Output {
             folder: folder.to_owned(),
             stream: Writer::new(stream),
+            run: Collector::default(),
         })
     }
 
     /// Writes one event.
-    pub(super) fn write(&mut self, event: &Event) -> io::Result<()> {
-        self.stream.write(event).map_err(|error| {
+    pub(super) fn write(&mut self, event: Event) -> io::Result<()> {
+        self.stream.write(&event).map_err(|error| {
             let path = self.folder.join(STREAM);
             io::Error::new(error.kind(), format!("{}: {error}", path.display()))
-        })
+        })?;
+        self.run.take(event);
+        Ok(())
     }
 
-    /// Writes every report out of the stream, and gives back what stands in it.
+    /// Writes every report of what stands in the stream, and gives it back.
     pub(super) fn finish(self) -> Result<Run, Failure> {
-        drop(self.stream);
-        let path = self.folder.join(STREAM);
-        let run =
-            Run::open(&path).map_err(|error| Failure::new(Exit::Environment, error.to_string()))?;
+        let without_header = || Failure::new(Exit::Environment, "the run had no header");
+        let run = self.run.run().ok_or_else(without_header)?;
         write_all(&self.folder, &run)?;
         Ok(run)
     }

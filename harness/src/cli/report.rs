@@ -110,7 +110,7 @@ fn merge(args: &MergeArgs, out: &mut dyn Write) -> Result<Exit, Failure> {
     let merged = merge::merge(runs)?;
     let mut output = Output::create(&args.output)?;
     for event in merged.into_events() {
-        output.write(&event)?;
+        output.write(event)?;
     }
     let run = output.finish()?;
     args.formats.tell(&run, out)?;

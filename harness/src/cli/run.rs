@@ -96,12 +96,12 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Exit, Failure> {
     let mut progress = None;
     let mut began = None;
     let footer = run::run(&options, &stop, &mut |event| {
-        if let Event::Header(header) = event {
+        if let Event::Header(header) = &event {
             output = Some(Output::create(&args.output)?);
             progress = Some(Progress::new(options.asked(&header.subjects)));
             began = Some(header.clone());
         }
-        if let (Event::Case(case), Some(progress)) = (event, &progress) {
+        if let (Event::Case(case), Some(progress)) = (&event, &progress) {
             progress.case(case);
         }
         output.as_mut().map_or(Ok(()), |output| output.write(event))

@@ -125,7 +125,7 @@ pub enum RunError {
 }
 
 /// Where events go, one after the other.
-pub type Sink<'a> = dyn FnMut(&Event) -> std::io::Result<()> + 'a;
+pub type Sink<'a> = dyn FnMut(Event) -> std::io::Result<()> + 'a;
 
 /// Runs everything and gives each event to `sink` as it happens. Stops taking new cases
 /// once `stop` is set; the footer then says that the run is incomplete.
@@ -149,7 +149,7 @@ pub fn run(
     let infos: Vec<SubjectInfo> = subjects.iter().map(|asked| asked.info.clone()).collect();
     let mut ledger = Ledger::new(&infos, &options.baselines)?;
 
-    sink(&Event::Header(Box::new(header(
+    sink(Event::Header(Box::new(header(
         options,
         selected,
         &infos,
@@ -169,14 +169,14 @@ pub fn run(
         stop,
         &mut |ended| {
             if let Some(setup) = ended.setup {
-                sink(&Event::Setup(setup))?;
+                sink(Event::Setup(setup))?;
             }
-            sink(&Event::Case(Box::new(ledger.enter(ended.event))))
+            sink(Event::Case(Box::new(ledger.enter(ended.event))))
         },
     )?;
     let complete = !stop.load(Ordering::Relaxed);
     let footer = ledger.close(complete, options.shard.is_some(), began.elapsed());
-    sink(&Event::Footer(footer.clone()))?;
+    sink(Event::Footer(footer.clone()))?;
     Ok(footer)
 }
 

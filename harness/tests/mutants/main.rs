@@ -139,7 +139,7 @@ fn run_against(subject: &str, selection: Selection, timeout: Duration) -> Vec<Ca
     let mut cases = Vec::new();
     run::run(&options, &AtomicBool::new(false), &mut |event| {
         if let Event::Case(case) = event {
-            cases.push((**case).clone());
+            cases.push(*case);
         }
         Ok(())
     })
