@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
 
@@ -9,6 +10,7 @@ use qconform_generators::file_name;
 use qconform_scenarios::file::Owner;
 use rustix::fs::XattrFlags;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 mod digest;
 mod watch;
@@ -39,14 +41,15 @@ pub struct FileState {
     pub xattrs: BTreeMap<String, String>,
     /// The subject's records: names of extended attributes.
     pub records: Vec<String>,
-    /// SHA-256 of its bytes in hex, holes being zeros; empty for what isn't a file.
+    /// SHA-256 in hex of its bytes, holes being zeros, or of where a symlink leads; empty for
+    /// everything else.
     pub sha256: String,
 }
 
 /// Looks at fixtures, one after the other.
 ///
-/// Made once for a worker: clearing a buffer for each file and attribute took a third of a run, and
-/// most files are as they were when they were last seen.
+/// Made once for a worker: clearing a buffer for each file took a good part of a run, and most files
+/// are as they were when they were last seen.
 #[derive(Debug)]
 pub struct Observer {
     /// [`CHUNK`] bytes that may be overwritten.
@@ -95,10 +98,12 @@ impl Observer {
             records: Vec::new(),
             sha256: String::new(),
         };
-        attributes(path, records, &mut state, &mut self.scratch)?;
-        if kind == "file" {
-            state.sha256 = self.digests.of(path, &mut self.scratch)?;
-        }
+        attributes(path, records, &mut state)?;
+        state.sha256 = match kind {
+            "file" => self.digests.of(path, &mut self.scratch)?,
+            "symlink" => hex(&Sha256::digest(path.read_link()?.as_os_str().as_bytes())),
+            _ => String::new(),
+        };
         Ok(state)
     }
 }
@@ -120,13 +125,15 @@ fn kind(file_type: std::fs::FileType) -> &'static str {
 /// Room for the names of a file's attributes.
 const NAMES: usize = 4096;
 
+/// Room for the value of an attribute. Nearly every one fits, and the kernel allocates and clears
+/// as many bytes as it is offered.
+const VALUE: usize = 256;
+
+/// The longest value of an attribute that Linux has.
+const LONGEST_VALUE: usize = 64 << 10;
+
 /// Sorts a file's extended attributes into label, records and the rest.
-fn attributes(
-    path: &Path,
-    records: &[String],
-    state: &mut FileState,
-    value: &mut [u8],
-) -> io::Result<()> {
+fn attributes(path: &Path, records: &[String], state: &mut FileState) -> io::Result<()> {
     let mut names = [0; NAMES];
     let length = match rustix::fs::llistxattr(path, &mut names) {
         Ok(length) => length,
@@ -138,19 +145,31 @@ fn attributes(
         .filter(|name| !name.is_empty())
     {
         let name = String::from_utf8_lossy(name).into_owned();
-        let length = rustix::fs::lgetxattr(path, name.as_str(), &mut *value)?;
-        let value = &value[..length];
+        let value = attribute(path, &name)?;
         if name == SELINUX {
-            let text = String::from_utf8_lossy(value);
+            let text = String::from_utf8_lossy(&value);
             state.label = Some(text.trim_end_matches('\0').to_owned());
         } else if records.iter().any(|prefix| name.starts_with(prefix)) {
             state.records.push(name);
         } else {
-            state.xattrs.insert(name, hex(value));
+            state.xattrs.insert(name, hex(&value));
         }
     }
     state.records.sort_unstable();
     Ok(())
+}
+
+fn attribute(path: &Path, name: &str) -> io::Result<Vec<u8>> {
+    let mut value = vec![0; VALUE];
+    let length = match rustix::fs::lgetxattr(path, name, &mut value) {
+        Err(rustix::io::Errno::RANGE) => {
+            value.resize(LONGEST_VALUE, 0);
+            rustix::fs::lgetxattr(path, name, &mut value)?
+        }
+        length => length?,
+    };
+    value.truncate(length);
+    Ok(value)
 }
 
 /// Sets an extended attribute of a fixture's file.

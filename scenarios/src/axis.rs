@@ -206,6 +206,12 @@ fn substitute_text(text: &str, choices: &Choices) -> Result<Option<Value>, Fault
     Ok(Some(Value::String(out)))
 }
 
+/// Every name in a `{name}` of a text.
+pub(crate) fn placeholders(text: &str) -> impl Iterator<Item = &str> {
+    text.match_indices('{')
+        .filter_map(|(at, _)| placeholder(&text[at..]))
+}
+
 /// The name in a leading `{name}`, if it is one: `json:{"driver"` holds none.
 fn placeholder(text: &str) -> Option<&str> {
     let (name, _) = text.strip_prefix('{')?.split_once('}')?;

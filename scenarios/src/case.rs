@@ -1,5 +1,7 @@
 //! A case: one question to a subject, with everything needed to ask and judge it.
 
+use std::sync::Arc;
+
 use qconform_generators::recipe::{Bytes, Content};
 use serde::{Deserialize, Serialize};
 
@@ -27,8 +29,8 @@ pub struct Case {
     pub title: String,
     /// Ids of the requirements that this case tests.
     pub requirements: Vec<String>,
-    /// The fixture.
-    pub files: CaseFiles,
+    /// The fixture, which cases beside each other may share.
+    pub files: Arc<CaseFiles>,
     /// What the fixture lies on.
     pub filesystem: FileSystem,
     /// The question.

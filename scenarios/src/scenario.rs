@@ -1,30 +1,26 @@
 //! A scenario file: parsed once, then each of its cases typed when it is needed.
 
-use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use serde::Deserialize;
 use toml::{Table, Value};
 
 use crate::axis::{self, Axes, Choices};
-use crate::case::{
-    Ask, BLOCK_DEVICE, Case, DomainAsk, Form, ImageAsk, LabelAsk, LabelConfig, Step, XmlAsk,
-};
-use crate::domain::DomainSpec;
+use crate::case::Case;
 use crate::error::{DataError, Fault};
-use crate::expect::{self, Expectation, Outcome, READ_LENGTH};
-use crate::file::{self, CaseFiles, FileSpec, FileSystem};
+use crate::expect;
+use crate::file::{self, CaseFiles, FileSystem};
 use crate::locate;
-use crate::secret::Secrets;
 use crate::verdict::Level;
 
 mod config;
+mod content;
 mod define;
+mod depends;
 mod steps;
 mod when;
 
-use config::ConfigSpec;
+use content::Body;
 use define::Define;
-use steps::AfterSpec;
 use when::When;
 
 /// A scenario with its axes. Cases are numbered by combination of choices.
@@ -38,11 +34,16 @@ pub struct Scenario {
     pub requirements: Vec<String>,
     file: String,
     text: String,
+    /// What stands under `files`.
+    files: Table,
+    /// Everything else that is neither an axis nor one of the lists below.
     body: Table,
     axes: Axes,
     defines: Vec<Define>,
     expects: Vec<(When, Table)>,
     impossible: Vec<(When, String)>,
+    /// The axes that the files depend on.
+    fixture_axes: Vec<String>,
 }
 
 /// What a combination of choices is.
@@ -52,40 +53,6 @@ pub enum Combination {
     Case(String),
     /// Ruled out by the scenario, with its reason.
     Impossible(String),
-}
-
-/// A combination's content after its placeholders are replaced.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-struct Body {
-    title: String,
-    #[serde(rename = "level")]
-    _level: Level,
-    #[serde(rename = "requirements")]
-    _requirements: Vec<String>,
-    #[serde(default, rename = "notes")]
-    _notes: String,
-    files: BTreeMap<String, FileSpec>,
-    image: Option<String>,
-    #[serde(rename = "as")]
-    declared_format: Option<String>,
-    domain: Option<DomainSpec>,
-    /// How the domain is to be written.
-    form: Option<Form>,
-    /// What the fixture lies on.
-    #[serde(default)]
-    filesystem: FileSystem,
-    #[serde(default)]
-    config: ConfigSpec,
-    /// Credentials that no answer may show.
-    #[serde(default)]
-    secrets: Secrets,
-    steps: Option<Vec<Step>>,
-    /// What the domain is after a step that changes it.
-    #[serde(default)]
-    after: BTreeMap<Step, AfterSpec>,
-    /// The other domain.
-    second: Option<DomainSpec>,
 }
 
 impl Scenario {
@@ -131,17 +98,25 @@ impl Scenario {
                 "a scenario cites at least one requirement",
             ));
         }
+        let fixture_axes = depends::axes_of(&["files", "filesystem"], &body, &defines, &axes);
+        let files = match body.remove("files") {
+            Some(Value::Table(files)) => files,
+            Some(_) => return Err(Fault::at(["files"], "`files` is a table")),
+            None => return Err(Fault::at([], "`files` is missing")),
+        };
         Ok(Scenario {
             id: id.to_owned(),
             level,
             requirements,
             file: file.to_owned(),
             text: text.to_owned(),
+            files,
             body,
             axes,
             defines,
             expects,
             impossible,
+            fixture_axes,
         })
     }
 
@@ -177,6 +152,15 @@ impl Scenario {
         }
     }
 
+    /// What the fixture of the combination with this number depends on: equal for combinations of
+    /// this scenario whose files are the same.
+    #[must_use]
+    pub fn fixture_key(&self, number: usize) -> String {
+        let mut choices = self.axes.combination(number);
+        choices.retain(|axis, _| self.fixture_axes.contains(axis));
+        axis::id_part(&choices)
+    }
+
     fn case_id(&self, choices: &Choices) -> String {
         if choices.is_empty() {
             return self.id.clone();
@@ -186,8 +170,18 @@ impl Scenario {
 
     /// Types the case with this number.
     pub fn case(&self, number: usize) -> Result<Case, DataError> {
+        self.case_with(number, None)
+    }
+
+    /// The same, with files that are typed already: those of a case of this scenario with an equal
+    /// [`Self::fixture_key`].
+    pub fn case_with(
+        &self,
+        number: usize,
+        files: Option<Arc<CaseFiles>>,
+    ) -> Result<Case, DataError> {
         let choices = self.axes.combination(number);
-        self.build(&choices).map_err(|mut fault| {
+        self.build(&choices, files).map_err(|mut fault| {
             if !choices.is_empty() {
                 fault.message = format!("{} (with {})", fault.message, axis::id_part(&choices));
             }
@@ -235,12 +229,15 @@ impl Scenario {
         self.impossible.iter().map(|(when, _)| when).collect()
     }
 
-    fn build(&self, choices: &Choices) -> Result<Case, Fault> {
+    fn build(&self, choices: &Choices, files: Option<Arc<CaseFiles>>) -> Result<Case, Fault> {
         let words = define::with_words(&self.defines, choices)?;
         let body: Body = locate::typed(axis::substitute_table(&self.body, &words)?)?;
+        let files = match files {
+            Some(files) => files,
+            None => Arc::new(self.build_files(&words, body.filesystem)?),
+        };
         let (index, table) = self.expected(choices)?;
         let in_expect = |fault: Fault| fault.inside(["expect", &index.to_string()]);
-        let files = file::build(&body.files, self.level, body.filesystem)?;
         let own = match &body.domain {
             Some(domain) => domain.own_labels()?,
             None => Default::default(),
@@ -250,9 +247,9 @@ impl Scenario {
         let title = body.title.clone();
         let filesystem = body.filesystem;
         let secrets = body.secrets.clone();
-        let ask = self.ask(body, &files, &expectation)?;
+        let ask = content::ask(self.level, body, &files, &expectation)?;
         secrets.check(&files, &ask)?;
-        check_names(&files, &ask, &expectation).map_err(in_expect)?;
+        content::check_names(&files, &ask, &expectation).map_err(in_expect)?;
         Ok(Case {
             id: self.case_id(choices),
             title,
@@ -263,6 +260,12 @@ impl Scenario {
             secrets,
             expectation,
         })
+    }
+
+    fn build_files(&self, words: &Choices, filesystem: FileSystem) -> Result<CaseFiles, Fault> {
+        let files = axis::substitute_table(&self.files, words).and_then(locate::typed);
+        let files = files.map_err(|fault| fault.inside(["files"]))?;
+        file::build(&files, self.level, filesystem)
     }
 
     fn expected(&self, choices: &Choices) -> Result<(usize, &Table), Fault> {
@@ -281,53 +284,6 @@ impl Scenario {
                 format!("matches as well as [[expect]] number {}", index + 1),
             )),
         }
-    }
-
-    fn ask(&self, body: Body, files: &CaseFiles, expected: &Expectation) -> Result<Ask, Fault> {
-        let needs_image = matches!(self.level, Level::Header | Level::Open | Level::Read);
-        if needs_image && (body.domain.is_some() || body.steps.is_some()) {
-            return Err(Fault::at(
-                [],
-                "a header, open or read scenario has an `image`, no domain",
-            ));
-        }
-        if !needs_image && (body.image.is_some() || body.declared_format.is_some()) {
-            return Err(Fault::at(["image"], "this level takes a [domain]"));
-        }
-        if body.form.is_some() != (self.level == Level::Xml) {
-            return Err(Fault::at(
-                [],
-                "a `form` is what an xml scenario has, and no other",
-            ));
-        }
-        let xml = |domain: &Option<DomainSpec>| match domain {
-            Some(domain) => domain.to_xml(files),
-            None => Err(Fault::at([], "the scenario has no [domain]")),
-        };
-        Ok(match self.level {
-            Level::Header => Ask::Header(image(body.image, body.declared_format, files)?),
-            Level::Open => Ask::Open(image(body.image, body.declared_format, files)?),
-            Level::Read => Ask::Read {
-                image: image(body.image, body.declared_format, files)?,
-                offsets: offsets(expected),
-                length: READ_LENGTH,
-            },
-            Level::Access => Ask::Access(DomainAsk {
-                xml: xml(&body.domain)?,
-            }),
-            Level::Blockdev => Ask::Blockdev(DomainAsk {
-                xml: xml(&body.domain)?,
-            }),
-            Level::Xml => Ask::Xml(XmlAsk {
-                xml: xml(&body.domain)?,
-                form: body.form.unwrap_or_default(),
-            }),
-            Level::Label => Ask::Label(LabelAsk {
-                xml: xml(&body.domain)?,
-                steps: steps::build(&body, files)?,
-                config: LabelConfig::try_from(body.config).map_err(|f| f.inside(["config"]))?,
-            }),
-        })
     }
 }
 
@@ -350,80 +306,4 @@ fn typed_key<T: serde::de::DeserializeOwned>(body: &Table, key: &str) -> Result<
         .clone()
         .try_into()
         .map_err(|error: toml::de::Error| Fault::at([key], error.message()))
-}
-
-fn image(
-    file: Option<String>,
-    declared: Option<String>,
-    files: &CaseFiles,
-) -> Result<ImageAsk, Fault> {
-    let file = file.ok_or_else(|| Fault::at([], "the scenario names no `image`"))?;
-    if !files.contains_key(&file) {
-        return Err(Fault::at(
-            ["image"],
-            format!("the fixture has no file `{file}`"),
-        ));
-    }
-    let format = declared.unwrap_or_else(|| "qcow2".to_owned());
-    Ok(ImageAsk {
-        file,
-        format: (format != "probe").then_some(format),
-    })
-}
-
-/// Every offset that an allowed answer knows the bytes of; the first sector if none does.
-fn offsets(expected: &Expectation) -> Vec<u64> {
-    let Expectation::Read(allowed) = expected else {
-        return Vec::new();
-    };
-    let accepted = allowed.iter().filter_map(|graded| match &graded.wanted {
-        Outcome::Accept(reads) => Some(reads.iter().map(|read| read.offset)),
-        Outcome::Reject => None,
-    });
-    let mut offsets: Vec<u64> = accepted.flatten().collect();
-    offsets.push(0);
-    offsets.sort_unstable();
-    offsets.dedup();
-    offsets
-}
-
-/// Names in expectations must be files of the fixture, or the host's block device.
-fn check_names(files: &CaseFiles, ask: &Ask, expected: &Expectation) -> Result<(), Fault> {
-    let names: Vec<&str> = files.keys().map(String::as_str).collect();
-    let unknown = |name: &str| {
-        let known = names.contains(&name) || name == BLOCK_DEVICE;
-        (!known).then(|| Fault::at(["accept"], format!("the fixture has no file `{name}`")))
-    };
-    let accepted: Vec<&str> = match (expected, ask) {
-        (Expectation::Label(matrix), Ask::Label(ask)) => {
-            let steps: Vec<Step> = ask.steps.iter().map(|ask| ask.step).collect();
-            return matrix.check(&names, &steps);
-        }
-        (Expectation::Read(allowed), _) => accepted(allowed)
-            .flat_map(|reads| reads.iter().filter_map(|read| read.file.as_deref()))
-            .collect(),
-        (Expectation::Open(allowed), _) => accepted(allowed)
-            .flat_map(|open| open.opened.iter().map(String::as_str))
-            .collect(),
-        (Expectation::Access(allowed), _) => accepted(allowed)
-            .flat_map(|rows| rows.iter().map(|row| row.file.as_str()))
-            .collect(),
-        (Expectation::Blockdev(allowed), _) => accepted(allowed)
-            .flatten()
-            .flat_map(expect::LayerWanted::files)
-            .collect(),
-        (Expectation::Xml(allowed), _) => accepted(allowed)
-            .flatten()
-            .flat_map(expect::XmlLayer::files)
-            .collect(),
-        _ => Vec::new(),
-    };
-    accepted.into_iter().find_map(unknown).map_or(Ok(()), Err)
-}
-
-fn accepted<F>(allowed: &expect::Allowed<F>) -> impl Iterator<Item = &F> {
-    allowed.iter().filter_map(|graded| match &graded.wanted {
-        Outcome::Accept(facts) => Some(facts),
-        Outcome::Reject => None,
-    })
 }

@@ -1,7 +1,9 @@
 //! The suite that ships holds together.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
+use std::sync::Arc;
 
 use qconform_scenarios::page;
 use qconform_scenarios::scenario::Combination;
@@ -28,6 +30,40 @@ fn ids_are_unique_and_begin_with_their_level() {
             "{} is there twice",
             selected.id
         );
+    }
+}
+
+#[test]
+fn cases_with_one_fixture_key_have_the_same_files() {
+    let suite = Suite::embedded().unwrap();
+    let everything = Selection::default();
+    let mut keys = HashMap::new();
+    let mut shared = 0;
+    for selected in suite.select(&everything) {
+        let case = selected.case().unwrap();
+        let key = selected.scenario.fixture_key(selected.number);
+        let found = (case.files, case.filesystem);
+        match keys.entry((&selected.scenario.id, key)) {
+            Entry::Vacant(place) => drop(place.insert(found)),
+            Entry::Occupied(known) => {
+                assert_eq!(*known.get(), found, "{}", selected.id);
+                shared += 1;
+            }
+        }
+    }
+    // Otherwise the key would be of no use.
+    assert!(shared * 2 > keys.len(), "{shared}");
+}
+
+#[test]
+fn a_case_may_be_typed_with_files_that_are_typed_already() {
+    let suite = Suite::embedded().unwrap();
+    for selected in suite.select(&Selection::default()).step_by(17) {
+        let case = selected.case().unwrap();
+        let files = Some(Arc::clone(&case.files));
+        let again = selected.scenario.case_with(selected.number, files).unwrap();
+        let json = |case| serde_json::to_string(&case).unwrap();
+        assert_eq!(json(case), json(again));
     }
 }
 

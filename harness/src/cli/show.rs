@@ -73,7 +73,7 @@ fn print(case: &Case, selected: &super::select::Selected, out: &mut dyn Write) -
 
 fn files(case: &Case, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "\nfiles in {}:", qconform_scenarios::FIXTURE_DIR)?;
-    for (name, file) in &case.files {
+    for (name, file) in &*case.files {
         let label = file.label.as_deref().unwrap_or("no label");
         let decoy = if file.decoy { ", a decoy" } else { "" };
         writeln!(

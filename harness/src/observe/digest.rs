@@ -18,7 +18,7 @@ const BLOCK: usize = 4096;
 /// What a hole reads as.
 const ZEROS: [u8; BLOCK] = [0; BLOCK];
 
-/// Bytes read at once; also the longest value of an attribute that Linux has.
+/// Bytes read at once.
 pub(super) const CHUNK: usize = 16 * BLOCK;
 
 /// The most bytes of one file that are kept to be compared with.
@@ -42,34 +42,23 @@ impl Digests {
     pub(super) fn of(&mut self, path: &Path, chunk: &mut [u8]) -> io::Result<String> {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NOATIME | OFlags::CLOEXEC;
         let file = File::from(rustix::fs::open(path, flags, rustix::fs::Mode::empty())?);
-        let mut content = Content::default();
-        let mut end = 0;
-        while let Some(start) = seek(&file, SeekFrom::Data(end))? {
-            end = seek(&file, SeekFrom::Hole(start))?.unwrap_or(u64::MAX);
-            let mut at = start - start % BLOCK as u64;
-            while at < end {
-                let length = fill(&file, chunk, at)?;
-                content.take(at, &chunk[..length]);
-                // What was read behind a hole is hashed, and must not be once more.
-                at += length as u64;
-                if length < chunk.len() {
-                    break;
-                }
-            }
-            end = end.max(at);
+        if let Some((known, digest)) = self.known.get(path)
+            && is_still(known, &file, chunk)?
+        {
+            return Ok(digest.clone());
         }
+        let mut content = Content::default();
+        each_block(&file, chunk, &mut |at, block| {
+            content.take(at, block);
+            true
+        })?;
         Ok(match content.hash {
             Some(hash) => hex(&hash.chain_update(&content.bytes).finalize()),
-            None => self.known_or_hashed(path, content.bytes),
+            None => self.hashed(path, content.bytes),
         })
     }
 
-    fn known_or_hashed(&mut self, path: &Path, bytes: Vec<u8>) -> String {
-        if let Some((known, digest)) = self.known.get(path)
-            && *known == bytes
-        {
-            return digest.clone();
-        }
+    fn hashed(&mut self, path: &Path, bytes: Vec<u8>) -> String {
         let digest = hex(&Sha256::digest(&bytes));
         self.size += bytes.len();
         if self.size > KEPT_TOGETHER {
@@ -82,6 +71,50 @@ impl Digests {
     }
 }
 
+/// Whether a file holds what was hashed of it before.
+fn is_still(known: &[u8], file: &File, chunk: &mut [u8]) -> io::Result<bool> {
+    let mut rest = known;
+    let mut next = |at: u64, block: &[u8]| {
+        let after = rest
+            .strip_prefix(&at.to_be_bytes())
+            .and_then(|rest| rest.strip_prefix(block));
+        rest = after.unwrap_or_default();
+        after.is_some()
+    };
+    let is_same = each_block(file, chunk, &mut next)?;
+    Ok(is_same && rest.is_empty())
+}
+
+/// Calls `take` with each block of a file that isn't zeros, and its offset, until it returns false;
+/// whether it never did.
+fn each_block(
+    file: &File,
+    chunk: &mut [u8],
+    take: &mut dyn FnMut(u64, &[u8]) -> bool,
+) -> io::Result<bool> {
+    let mut end = 0;
+    while let Some(start) = seek(file, SeekFrom::Data(end))? {
+        end = seek(file, SeekFrom::Hole(start))?.unwrap_or(u64::MAX);
+        let mut at = start - start % BLOCK as u64;
+        while at < end {
+            let length = fill(file, chunk, at)?;
+            for (number, block) in chunk[..length].chunks(BLOCK).enumerate() {
+                let is_zero = *block == ZEROS[..block.len()];
+                if !is_zero && !take(at + (number * BLOCK) as u64, block) {
+                    return Ok(false);
+                }
+            }
+            // What was read behind a hole is hashed, and must not be once more.
+            at += length as u64;
+            if length < chunk.len() {
+                break;
+            }
+        }
+        end = end.max(at);
+    }
+    Ok(true)
+}
+
 /// What is hashed of a file: each block that isn't zeros, behind its offset.
 #[derive(Default)]
 struct Content {
@@ -91,14 +124,9 @@ struct Content {
 }
 
 impl Content {
-    fn take(&mut self, at: u64, chunk: &[u8]) {
-        for (number, block) in chunk.chunks(BLOCK).enumerate() {
-            if *block != ZEROS[..block.len()] {
-                let offset = at + (number * BLOCK) as u64;
-                self.bytes.extend_from_slice(&offset.to_be_bytes());
-                self.bytes.extend_from_slice(block);
-            }
-        }
+    fn take(&mut self, at: u64, block: &[u8]) {
+        self.bytes.extend_from_slice(&at.to_be_bytes());
+        self.bytes.extend_from_slice(block);
         if self.bytes.len() > KEPT {
             let hash = self.hash.get_or_insert_default();
             hash.update(&self.bytes);

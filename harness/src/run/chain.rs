@@ -36,7 +36,7 @@ pub(super) fn of(case: &Case) -> Chain {
         Ask::Xml(ask) => chain.domain(&ask.xml),
         Ask::Label(label) => chain.domain(&label.xml),
     }
-    for (name, file) in &case.files {
+    for (name, file) in &*case.files {
         chain.file(case, name, &file.content);
     }
     // What a step makes of the chain is drawn after what it is to begin with.

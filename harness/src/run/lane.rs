@@ -2,12 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use qconform_reports::event::{CaseEvent, Setup, SubjectInfo};
 use qconform_scenarios::case::{Ask, Case};
+use qconform_scenarios::file::CaseFiles;
 use qconform_scenarios::verdict::{Level, Verdict};
 
+use super::common::Common;
 use super::schedule::{self, Job};
 use super::{Adapters, Options, RunError, repeat, setup};
 use crate::judge::{self, Judgement};
@@ -26,7 +29,14 @@ pub(super) struct Lane<'a> {
     capabilities: &'a [Capability],
     /// One for each adapter, so that none can reach another; the built-in subjects share the one
     /// without a name.
-    workers: BTreeMap<String, Worker>,
+    workers: BTreeMap<String, Informed>,
+    common: Common<'a>,
+}
+
+/// A worker, and the files that it was told of last.
+struct Informed {
+    worker: Worker,
+    files: Option<Arc<CaseFiles>>,
 }
 
 impl<'a> Lane<'a> {
@@ -40,21 +50,23 @@ impl<'a> Lane<'a> {
             settings,
             capabilities,
             workers: BTreeMap::new(),
+            common: Common::default(),
         }
     }
 
     /// Runs one case and judges it. Only a sandbox that can't be made, or a faulty
     /// scenario, is an error; whatever a subject does is a verdict.
-    pub(super) fn run(&mut self, job: &Job<'_>) -> Result<Ended, RunError> {
+    pub(super) fn run(&mut self, job: &Job<'a>) -> Result<Ended, RunError> {
         let began = Instant::now();
-        let case = job.selected.case()?;
+        let case = self.common.case(&job.selected)?;
         let (judgement, observation) = match self.missing(&case) {
             Some(message) => (plain(Verdict::Skipped, message), None),
             None => self.ask_repeatedly(job, &case)?,
         };
         let setup = job.first.then(|| {
             let head = observation.as_ref().and_then(|seen| seen.head.clone());
-            Box::new(setup::of(&case, self.options.seed, head))
+            let recipe = self.common.recipe(self.options.seed);
+            Box::new(setup::of(&case, recipe, head))
         });
         let seen = observation.as_deref();
         let event = CaseEvent {
@@ -118,22 +130,26 @@ impl<'a> Lane<'a> {
 
     fn ask(&mut self, job: &Job<'_>, case: &Case) -> Result<Asked, RunError> {
         let launch = self.options.adapters.get(&job.subject);
-        let order = Order::Case(Box::new(CaseOrder {
-            subject: job.subject.clone(),
-            launch: launch.cloned(),
-            seed: self.options.seed,
-            files: case.files.clone(),
-            filesystem: case.filesystem,
-            ask: case.ask.clone(),
-            records: job.records.clone(),
-        }));
         let name = launch.map_or("", |_| &job.subject);
         let worker = match self.workers.entry(name.to_owned()) {
             Entry::Occupied(worker) => worker.into_mut(),
-            Entry::Vacant(place) => place.insert(start(launch, self.settings)?),
+            Entry::Vacant(place) => place.insert(Informed {
+                worker: start(launch, self.settings)?,
+                files: None,
+            }),
         };
+        let order = CaseOrder {
+            subject: job.subject.clone(),
+            launch: launch.cloned(),
+            seed: self.options.seed,
+            files: Arc::clone(&case.files),
+            filesystem: case.filesystem,
+            ask: case.ask.clone(),
+            records: job.records.clone(),
+        };
+        let order = Order::case(order, worker.knows(&case.files));
         let timeout = timeout(self.options.timeout, launch, case);
-        let reply = call(worker, &order, timeout);
+        let reply = call(&mut worker.worker, &order, timeout);
         if matches!(reply, Err(Failure::Call(_))) {
             self.workers.remove(name);
         }
@@ -155,6 +171,14 @@ impl<'a> Lane<'a> {
             Err(Failure::Json(error)) => plain(Verdict::HarnessError, error.to_string()),
         };
         Ok((judgement, None))
+    }
+}
+
+impl Informed {
+    /// Whether these are the files that the worker was told of last; from now on they are.
+    fn knows(&mut self, files: &Arc<CaseFiles>) -> bool {
+        let told = self.files.replace(Arc::clone(files));
+        told.is_some_and(|told| Arc::ptr_eq(&told, files))
     }
 }
 

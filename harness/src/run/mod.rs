@@ -21,6 +21,7 @@ use crate::subject::adapter::Launch;
 use crate::subject::adapter::check::Line;
 
 mod chain;
+mod common;
 mod lane;
 mod ledger;
 pub(crate) mod repeat;

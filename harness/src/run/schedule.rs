@@ -33,8 +33,8 @@ pub(super) struct Schedule<'a> {
 impl<'a> Schedule<'a> {
     pub(super) fn new(options: &'a Options, subjects: &[Asked]) -> Self {
         let subjects = subjects.to_vec();
-        let cases = options.cases();
-        let jobs = cases.flat_map(move |selected| {
+        let cases = neighbours(options);
+        let jobs = cases.into_iter().flat_map(move |selected| {
             let level = selected.scenario.level;
             let asked = subjects
                 .iter()
@@ -60,6 +60,18 @@ impl<'a> Iterator for Schedule<'a> {
     fn next(&mut self) -> Option<Job<'a>> {
         self.jobs.next()
     }
+}
+
+/// The selected cases, in each scenario those beside each other that have the same files: a worker
+/// then need not write them again.
+fn neighbours(options: &Options) -> Vec<Selected<'_>> {
+    let mut cases: Vec<_> = options.cases().collect();
+    let are_of_one =
+        |one: &Selected<'_>, other: &Selected<'_>| std::ptr::eq(one.scenario, other.scenario);
+    for group in cases.chunk_by_mut(are_of_one) {
+        group.sort_by_cached_key(|case| case.scenario.fixture_key(case.number));
+    }
+    cases
 }
 
 /// Leaves out subjects that no selected case can be put to.

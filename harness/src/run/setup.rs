@@ -16,11 +16,12 @@ use crate::worker::Observation;
 /// and an event has to fit into a line whatever has to be escaped in it.
 const LIMIT: usize = 128 << 10;
 
-/// The setup of a case; `head` is the beginning of the image that it asks about, in hex.
-pub(super) fn of(case: &Case, seed: u64, head: Option<String>) -> Setup {
+/// The setup of a case with this recipe; `head` is the beginning of the image that it asks about,
+/// in hex.
+pub(super) fn of(case: &Case, recipe: &str, head: Option<String>) -> Setup {
     let mut setup = Setup {
         case: case.id.as_str().into(),
-        recipe: bounded(words::recipe(&case.files, seed)),
+        recipe: bounded(recipe.to_owned()),
         expected: words::expected(case),
         ..Setup::default()
     };

@@ -3,6 +3,7 @@
 
 mod matrix;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use libtest_mimic::Failed;
@@ -64,16 +65,17 @@ fn missing(settings: &Settings) -> Result<Vec<&'static str>, Failed> {
 }
 
 fn observe(worker: &mut Worker, case: &Case) -> Result<Observation, Failed> {
-    let order = Order::Case(Box::new(CaseOrder {
+    let order = CaseOrder {
         subject: "reference".to_owned(),
         seed: 0,
-        files: case.files.clone(),
+        files: Arc::clone(&case.files),
         filesystem: case.filesystem,
         ask: case.ask.clone(),
         records: records(),
         launch: None,
-    }));
-    let reply = worker.call(&serde_json::to_vec(&order)?, TIMEOUT)?;
+    };
+    let order = serde_json::to_vec(&Order::case(order, false))?;
+    let reply = worker.call(&order, TIMEOUT)?;
     match serde_json::from_slice(&reply)? {
         Reply::Observed(seen) => Ok(*seen),
         other => Err(format!("{}: {other:?}", case.id).into()),

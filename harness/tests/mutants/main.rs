@@ -7,6 +7,7 @@
 
 mod careless;
 mod expectations;
+mod litter;
 mod mutant;
 #[path = "../common/needs.rs"]
 mod needs;
@@ -14,6 +15,7 @@ mod page;
 mod reader;
 mod unruly;
 
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::process::ExitCode;
 use std::sync::LazyLock;
 use std::sync::atomic::AtomicBool;
@@ -21,7 +23,7 @@ use std::time::Duration;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use mutant::table::{self, Entry};
-use qconform::run::{self, Adapters, Options};
+use qconform::run::{Adapters, Options};
 use qconform::sandbox;
 use qconform::subject::reference::Reference;
 use qconform::subject::{self, Subject};
@@ -53,6 +55,10 @@ fn main() -> ExitCode {
     trials.push(Trial::test(
         "the_judge_fails_every_expectation_with_one_thing_wrong",
         expectations::every_wrong_expectation_is_failed,
+    ));
+    trials.push(Trial::test(
+        "files_that_a_subject_left_changed_are_as_they_should_be_in_the_next_case",
+        litter::the_next_case_has_its_own_files,
     ));
     trials.push(Trial::test(
         "the_rest_of_the_page_is_up_to_date",
@@ -96,6 +102,7 @@ fn registry(name: &str) -> Option<Box<dyn Subject>> {
             Unruly::named(name)?,
             Reference::default(),
         ))),
+        _ if name == litter::NAME => Some(Box::new(litter::Littering(Reference::default()))),
         _ => subject::built_in(name),
     }
 }
@@ -120,24 +127,39 @@ fn of_levels(levels: &[Level]) -> Selection {
 
 /// Runs a part of the suite against a subject.
 fn run_against(subject: &str, selection: Selection, timeout: Duration) -> Vec<CaseEvent> {
+    run(&[subject], selection, timeout, None)
+}
+
+/// Runs a part of the suite against several subjects, each case against one after the other in
+/// the same worker.
+fn run_in_turn(subjects: &[&str], selection: Selection, timeout: Duration) -> Vec<CaseEvent> {
+    run(subjects, selection, timeout, Some(NonZeroUsize::MIN))
+}
+
+fn run(
+    subjects: &[&str],
+    selection: Selection,
+    timeout: Duration,
+    jobs: Option<NonZeroUsize>,
+) -> Vec<CaseEvent> {
     let options = Options {
         suite: SUITE.clone(),
         own_files: Vec::new(),
         selection,
-        subjects: vec![subject.to_owned()],
+        subjects: subjects.iter().map(ToString::to_string).collect(),
         adapters: Adapters::new(),
         shard: None,
         fitting_only: false,
         seed: 0,
-        repeat: std::num::NonZeroU32::MIN,
-        jobs: None,
+        repeat: NonZeroU32::MIN,
+        jobs,
         timeout,
         require: Vec::new(),
         baselines: Default::default(),
         command: Vec::new(),
     };
     let mut cases = Vec::new();
-    run::run(&options, &AtomicBool::new(false), &mut |event| {
+    qconform::run::run(&options, &AtomicBool::new(false), &mut |event| {
         if let Event::Case(case) = event {
             cases.push(*case);
         }

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use toml::{Table, Value};
 
+use super::depends;
 use super::when::When;
 use crate::axis::{self, Axes, Choice, Choices};
 use crate::error::Fault;
@@ -31,6 +32,14 @@ impl Define {
             }
         }
         Ok(Define { when, words: table })
+    }
+
+    /// Adds the axes and words that this makes `word` depend on.
+    pub(super) fn used_by(&self, word: &str, names: &mut BTreeSet<String>) {
+        if let Some(value) = self.words.get(word) {
+            names.extend(self.when.axes().map(str::to_owned));
+            depends::used(value, names);
+        }
     }
 }
 

@@ -36,6 +36,11 @@ impl When {
         self.labels.is_empty()
     }
 
+    /// The axes that it names.
+    pub(super) fn axes(&self) -> impl Iterator<Item = &str> {
+        self.labels.keys().map(String::as_str)
+    }
+
     /// Whether these choices are spoken of.
     pub(super) fn matches(&self, choices: &Choices) -> bool {
         self.labels.iter().all(|(axis, wanted)| {
