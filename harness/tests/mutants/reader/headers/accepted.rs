@@ -28,7 +28,11 @@ pub(super) const ALL: &[WrongReader] = &[
         "tiny-clusters",
         "Clusters of less than 512 bytes are accepted.",
         &["header/defect/cluster-size-too-small"],
-        |asked, answer| accept(asked, answer, "bad-cluster-size", |bytes| bytes[23] < 9),
+        |asked, answer| {
+            accept(asked, answer, "bad-cluster-size", |bytes| {
+                bytes.get(23).is_some_and(|bits| *bits < 9)
+            })
+        },
     ),
     header(
         "unknown-bits-ignored",
