@@ -1,6 +1,7 @@
 //! Axes: a scenario's parameters, their combinations, and their place in ids and text.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use toml::Value;
 
@@ -22,13 +23,13 @@ pub struct Choice {
     pub value: Value,
 }
 
-/// One choice of every axis of a scenario, by axis name.
-pub type Choices = BTreeMap<String, Choice>;
+/// One choice of every axis of a scenario, by axis name. Made for each case, so nothing is copied.
+pub type Choices = BTreeMap<Arc<str>, Arc<Choice>>;
 
 /// The axes of a scenario, in the order of their names.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Axes {
-    axes: BTreeMap<String, Vec<Choice>>,
+    axes: BTreeMap<Arc<str>, Vec<Arc<Choice>>>,
 }
 
 impl Axes {
@@ -65,11 +66,12 @@ impl Axes {
                     bad.label
                 )));
             }
-            axes.insert(name.clone(), choices);
+            let choices: Vec<_> = choices.into_iter().map(Arc::new).collect();
+            axes.insert(Arc::from(name.as_str()), choices);
         }
         let count = axes
             .values()
-            .try_fold(1_usize, |count, choices: &Vec<Choice>| {
+            .try_fold(1_usize, |count, choices: &Vec<Arc<Choice>>| {
                 count
                     .checked_mul(choices.len())
                     .filter(|count| *count <= MAX_COMBINATIONS)
@@ -93,7 +95,7 @@ impl Axes {
         let mut rest = number;
         let mut choices = Choices::new();
         for (name, values) in self.axes.iter().rev() {
-            choices.insert(name.clone(), values[rest % values.len()].clone());
+            choices.insert(Arc::clone(name), Arc::clone(&values[rest % values.len()]));
             rest /= values.len();
         }
         choices

@@ -2,6 +2,7 @@
 //! many axes is written once.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use toml::{Table, Value};
 
@@ -53,23 +54,24 @@ pub(super) fn with_words(defines: &[Define], choices: &Choices) -> Result<Choice
         if !define.when.matches(choices) {
             continue;
         }
-        let index = index.to_string();
-        let above = all.clone();
+        let mut defined = Vec::with_capacity(define.words.len());
         for (name, value) in &define.words {
-            let value = axis::substitute(value, &above)
-                .map_err(|fault| fault.inside(["define", &index, name]))?
+            let inside = |fault: Fault| fault.inside(["define", &index.to_string(), name]);
+            let value = axis::substitute(value, &all)
+                .map_err(inside)?
                 .unwrap_or_else(|| Value::String(axis::ABSENT.to_owned()));
             let label = axis::label(&value).unwrap_or_default();
             let default = define.when.is_always();
             if default && settled.contains(name.as_str()) {
                 continue;
             }
-            all.insert(name.clone(), Choice { label, value });
             if !default && !settled.insert(name.as_str()) {
-                let message = format!("`{name}` is defined twice");
-                return Err(Fault::at(["define", &index, name], message));
+                return Err(inside(Fault::at([], format!("`{name}` is defined twice"))));
             }
+            defined.push((Arc::from(name.as_str()), Arc::new(Choice { label, value })));
         }
+        // Only now: a word may use words of tables above its own.
+        all.extend(defined);
     }
     Ok(all)
 }

@@ -45,7 +45,7 @@ impl When {
     pub(super) fn matches(&self, choices: &Choices) -> bool {
         self.labels.iter().all(|(axis, wanted)| {
             choices
-                .get(axis)
+                .get(axis.as_str())
                 .is_some_and(|choice| wanted.contains(&choice.label))
         })
     }
