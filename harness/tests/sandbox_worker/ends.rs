@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use libtest_mimic::Failed;
 use qconform::sandbox::CallError;
 
-use crate::{SOON, ask, equal, proc_is_missing, that, worker};
+use crate::{SOON, ask, equal, proc_is_missing, processes, that, worker};
 
 /// First argument of a copy of this program that only starts a worker and waits to be killed.
 pub(super) const PARENT: &str = "--parent-to-be-killed";
@@ -78,12 +78,7 @@ pub(super) fn orphans_are_reaped_between_requests() -> Result<(), Failed> {
         return Ok(());
     }
     equal(ask(&mut worker, "orphan").as_str(), "exit status: 0")?;
-    let listing = ask(&mut worker, "list /proc");
-    let processes: Vec<_> = listing
-        .split(',')
-        .filter(|name| name.parse::<u32>().is_ok())
-        .collect();
-    equal(processes, vec!["1"])
+    equal(processes(&mut worker), vec![1])
 }
 
 /// Starts a worker with a child, names the worker, and waits.

@@ -122,6 +122,13 @@ fn proc_is_missing(worker: &mut Worker) -> bool {
     missing
 }
 
+/// The processes that a worker sees.
+fn processes(worker: &mut Worker) -> Vec<u32> {
+    let listing = ask(worker, "list /proc");
+    let names = listing.split(',');
+    names.filter_map(|name| name.parse().ok()).collect()
+}
+
 fn equal<T: PartialEq + std::fmt::Debug>(seen: T, wanted: T) -> Result<(), Failed> {
     if seen == wanted {
         Ok(())

@@ -6,7 +6,7 @@ use std::path::Path;
 use libtest_mimic::Failed;
 use qconform::sandbox::{IdMap, Worker};
 
-use crate::{ask, equal, proc_is_missing, settings, that, worker};
+use crate::{ask, equal, proc_is_missing, processes, settings, that, worker};
 
 pub(super) fn the_worker_is_root_of_its_own_ids() -> Result<(), Failed> {
     let settings = settings();
@@ -90,12 +90,7 @@ pub(super) fn other_processes_are_not_seen() -> Result<(), Failed> {
     if proc_is_missing(&mut worker) {
         return Ok(());
     }
-    let listing = ask(&mut worker, "list /proc");
-    let processes: Vec<_> = listing
-        .split(',')
-        .filter(|name| name.parse::<u32>().is_ok())
-        .collect();
-    equal(processes, vec!["1"])
+    equal(processes(&mut worker), vec![1])
 }
 
 pub(super) fn there_is_no_network() -> Result<(), Failed> {
