@@ -197,3 +197,27 @@ pub fn hex(bytes: &[u8]) -> String {
         .map(char::from)
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn a_symlink_that_leads_elsewhere_is_seen() {
+        let dir = tempfile::tempdir().unwrap();
+        let link = dir.path().join("link");
+        let look = |target: &str| {
+            symlink(target, &link).unwrap();
+            let seen = Observer::default().snapshot(dir.path(), &[]).unwrap();
+            fs::remove_file(&link).unwrap();
+            seen
+        };
+        let before = look("one-file");
+        assert_eq!(before["link"].kind, "symlink");
+        assert_eq!(before, look("one-file"));
+        assert_ne!(before, look("another1"));
+    }
+}

@@ -32,7 +32,7 @@ pub struct Service<'a> {
     observer: Observer,
     fixture: Fixture,
     /// Those of the last case.
-    files: Arc<CaseFiles>,
+    files: Option<Arc<CaseFiles>>,
 }
 
 impl std::fmt::Debug for Service<'_> {
@@ -51,7 +51,7 @@ impl<'a> Service<'a> {
             watch: None,
             observer: Observer::default(),
             fixture: Fixture::default(),
-            files: Arc::default(),
+            files: None,
         }
     }
 
@@ -81,8 +81,9 @@ impl<'a> Service<'a> {
                 .map(|lines| Reply::Checked { lines })
                 .map_err(|error| format!("the images can't be made: {error}")),
             Order::Case { files, mut case } => {
-                self.files = files.unwrap_or_else(|| Arc::clone(&self.files));
-                case.files = Arc::clone(&self.files);
+                let files = files.or_else(|| self.files.take());
+                case.files = files.ok_or("the worker was never told of the case's files")?;
+                self.files = Some(Arc::clone(&case.files));
                 let observation = self.case(*case)?;
                 Ok(Reply::Observed(Box::new(observation)))
             }

@@ -33,7 +33,7 @@ pub(super) struct Lane<'a> {
     common: Common<'a>,
 }
 
-/// A worker, and the files that it was told of last.
+/// A worker, and the files of the case that it answered last, which it still knows.
 struct Informed {
     worker: Worker,
     files: Option<Arc<CaseFiles>>,
@@ -147,14 +147,16 @@ impl<'a> Lane<'a> {
             ask: case.ask.clone(),
             records: job.records.clone(),
         };
-        let order = Order::case(order, worker.knows(&case.files));
+        // Taken: what a worker knows that failed is uncertain.
+        let known = worker.files.take();
+        let told = known.is_some_and(|known| Arc::ptr_eq(&known, &case.files));
+        let order = Order::case(order, told);
         let timeout = timeout(self.options.timeout, launch, case);
         let reply = call(&mut worker.worker, &order, timeout);
-        if matches!(reply, Err(Failure::Call(_))) {
-            self.workers.remove(name);
-        }
+        let died = matches!(reply, Err(Failure::Call(_)));
         let judgement = match reply {
             Ok(Reply::Observed(observation)) => {
+                worker.files = Some(Arc::clone(&case.files));
                 let judgement = judge::judge(case, &observation, self.options.seed);
                 let judgement = judge::excuse(case, &observation, &job.refusals, judgement);
                 return Ok((judgement, Some(observation)));
@@ -170,15 +172,10 @@ impl<'a> Lane<'a> {
             Err(Failure::Call(error)) => plain(Verdict::Crashed, error.to_string()),
             Err(Failure::Json(error)) => plain(Verdict::HarnessError, error.to_string()),
         };
+        if died {
+            self.workers.remove(name);
+        }
         Ok((judgement, None))
-    }
-}
-
-impl Informed {
-    /// Whether these are the files that the worker was told of last; from now on they are.
-    fn knows(&mut self, files: &Arc<CaseFiles>) -> bool {
-        let told = self.files.replace(Arc::clone(files));
-        told.is_some_and(|told| Arc::ptr_eq(&told, files))
     }
 }
 

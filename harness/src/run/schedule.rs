@@ -24,8 +24,7 @@ pub(super) struct Job<'a> {
     pub(super) first: bool,
 }
 
-/// The jobs that are left. Cases are typed when they run, so that memory does not grow
-/// with their number.
+/// The jobs that are left. Cases are typed when they run: until then only their ids are there.
 pub(super) struct Schedule<'a> {
     jobs: Box<dyn Iterator<Item = Job<'a>> + Send + 'a>,
 }

@@ -1,7 +1,6 @@
 //! The fixture of a case: written anew, or the last one put back into the state it started from.
 //!
-//! Neighbours in the suite often have the same files and differ in the domain or the steps. Writing
-//! them again for each took a third of a run.
+//! Neighbours in a run often have the same files and differ in the domain or the steps.
 
 use std::borrow::Cow;
 use std::fs;

@@ -92,6 +92,23 @@ fn reports_go_where_they_are_asked_to() {
     );
 }
 
+#[test]
+fn a_run_and_its_stream_make_the_same_reports() {
+    let dir = tempfile::tempdir().unwrap();
+    let ran = qconform(dir.path(), &PART);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    let reports = [
+        ("report.html", "html"),
+        ("junit.xml", "junit"),
+        ("passes.txt", "passes"),
+    ];
+    for (file, format) in reports {
+        let again = ["report", "render", "conformance.out", "--format", format];
+        let written = fs::read_to_string(dir.path().join("conformance.out").join(file)).unwrap();
+        assert!(written == qconform(dir.path(), &again).stdout, "{file}");
+    }
+}
+
 #[rstest]
 #[case(&["--format", "pdf"], "the formats are terminal, grid, html, junit")]
 #[case(&["--report", "html"], "is not of the form FORMAT=PATH")]

@@ -1,9 +1,10 @@
-//! A subject that leaves the files changed: the case after it has the files that it describes all
-//! the same, though a worker doesn't write again what two cases have in common.
+//! What a worker keeps of one case's files for the next: everything if a subject leaves them alone,
+//! and nothing that it changed.
 
+use std::collections::BTreeMap;
 use std::fs::{self, Permissions};
 use std::io;
-use std::os::unix::fs::{PermissionsExt, chown, lchown, symlink};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, lchown, symlink};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -12,11 +13,12 @@ use qconform::observe::{SELINUX, set_attribute};
 use qconform::subject::reference::Reference;
 use qconform::subject::{Answer, Description, Question, Subject};
 use qconform::worker::STATE_DIR;
-use qconform_scenarios::verdict::Verdict;
+use qconform_scenarios::verdict::{Level, Verdict};
 
-use crate::{LABELLING, TIMEOUT, of_levels, run_in_turn};
+use crate::{LABELLING, SUITE, TIMEOUT, of_levels, run_in_turn};
 
 pub(crate) const NAME: &str = "littering";
+pub(crate) const TIDY: &str = "tidy";
 
 /// Does something to the fixture's folder, one of whose files is the second.
 type Litter = fn(&Path, &Path) -> io::Result<()>;
@@ -65,6 +67,22 @@ impl Subject for Littering {
     }
 }
 
+/// Changes nothing, and tells which file it found: a new one has another inode.
+pub(crate) struct Tidy;
+
+impl Subject for Tidy {
+    fn describe(&mut self) -> Result<Description, String> {
+        Reference::default().describe()
+    }
+
+    fn answer(&mut self, _: &Question<'_>, dir: &Path) -> Answer {
+        let inode = file_of(dir, 0).and_then(|file| Some(file.symlink_metadata().ok()?.ino()));
+        Answer::Crashed {
+            how: format!("{inode:?}"),
+        }
+    }
+}
+
 /// One of the folder's files.
 fn file_of(dir: &Path, turn: usize) -> Option<PathBuf> {
     let entries = fs::read_dir(dir).ok()?.flatten();
@@ -86,5 +104,31 @@ pub(crate) fn the_next_case_has_its_own_files() -> Result<(), Failed> {
     let (seen, all) = (seen.count(), littered.len());
     assert_eq!(all, clean.len());
     assert!(seen * 2 > all, "{seen} of {all}");
+    Ok(())
+}
+
+/// Cases of a scenario with the same files find the very same.
+pub(crate) fn files_stay_for_the_next_case() -> Result<(), Failed> {
+    let selection = of_levels(&[Level::Blockdev]);
+    let keys: BTreeMap<_, _> = SUITE
+        .select(&selection)
+        .map(|it| (it.id, (&it.scenario.id, it.scenario.fixture_key(it.number))))
+        .collect();
+    let mut found = BTreeMap::new();
+    for case in run_in_turn(&[TIDY], selection.clone(), TIMEOUT) {
+        let inode = found
+            .entry(&keys[&*case.case])
+            .or_insert_with(|| case.message.clone());
+        if *inode != case.message {
+            return Err(format!("{}: {} and not {inode}", case.case, case.message).into());
+        }
+    }
+    // Otherwise nothing had to stay.
+    assert!(
+        found.len() * 2 < keys.len(),
+        "{} of {}",
+        found.len(),
+        keys.len()
+    );
     Ok(())
 }

@@ -61,6 +61,10 @@ fn main() -> ExitCode {
         litter::the_next_case_has_its_own_files,
     ));
     trials.push(Trial::test(
+        "files_that_a_subject_left_alone_stay_for_the_next_case",
+        litter::files_stay_for_the_next_case,
+    ));
+    trials.push(Trial::test(
         "the_rest_of_the_page_is_up_to_date",
         page::rest_is_up_to_date,
     ));
@@ -102,6 +106,7 @@ fn registry(name: &str) -> Option<Box<dyn Subject>> {
             Unruly::named(name)?,
             Reference::default(),
         ))),
+        _ if name == litter::TIDY => Some(Box::new(litter::Tidy)),
         _ if name == litter::NAME => Some(Box::new(litter::Littering(Reference::default()))),
         _ => subject::built_in(name),
     }
