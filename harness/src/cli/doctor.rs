@@ -31,12 +31,13 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Exit, Failure> {
     }
     if !args.json {
         for name in subject::BUILT_IN {
-            let detail = if subject::is_installed(name) {
-                "subject"
-            } else {
-                subject::MISSING
+            let present = subject::is_installed(name);
+            let detail = match subject::lacking(name) {
+                Some(lacking) => &format!("subject; {lacking}"),
+                None if present => "subject",
+                None => subject::MISSING,
             };
-            line(subject::is_installed(name), name, detail, out)?;
+            line(present, name, detail, out)?;
         }
     }
     let usable = capabilities

@@ -167,6 +167,12 @@ fn subjects(args: &Args) -> Result<(Vec<String>, Adapters), Failure> {
             return Err(Failure::new(Exit::Environment, message).hint(subject::MISSING));
         }
     }
+    // Whoever requires a subject must not lose a level of it unnoticed.
+    let lacking = |name: &String| Some((name.clone(), subject::lacking(name)?));
+    if let Some((name, lacking)) = args.require.iter().find_map(lacking) {
+        let message = format!("subject `{name}` is required: {lacking}");
+        return Err(Failure::new(Exit::Environment, message).hint(subject::MISSING));
+    }
     let mut subjects = Vec::new();
     let mut adapters = Adapters::new();
     let mut given = args.subject.clone();

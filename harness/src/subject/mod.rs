@@ -301,7 +301,15 @@ pub fn built_in(name: &str) -> Option<Box<dyn Subject>> {
 pub const BUILT_IN: [&str; 2] = ["reference", "qemu"];
 
 /// What to say of a subject whose programs are missing.
-pub const MISSING: &str = "qemu needs qemu-img and qemu-io (Debian: qemu-utils)";
+pub const MISSING: &str = "qemu needs qemu-img and qemu-io, and qemu-storage-daemon at level \
+    blockdev (Debian: qemu-utils; before 13 qemu-system-common has the daemon)";
+
+/// What to say of a subject that is installed and can't be asked at each of its levels.
+#[must_use]
+pub fn lacking(name: &str) -> Option<&'static str> {
+    let lacks = name == "qemu" && is_installed(name) && !qemu::has_daemon();
+    lacks.then_some("without qemu-storage-daemon it isn't asked at level blockdev")
+}
 
 /// Whether a subject's programs are installed on this machine.
 #[must_use]

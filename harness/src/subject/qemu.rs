@@ -1,6 +1,7 @@
-//! QEMU's own tools as a subject: `qemu-img info` for headers, `qemu-io` for chains and bytes.
+//! QEMU's own tools as a subject: `qemu-img info` for headers, `qemu-io` for chains and bytes, and
+//! `qemu-storage-daemon`, where it is installed, for the block nodes of a domain.
 //!
-//! The two are kept apart because they differ: `info` opens no other file and accepts
+//! The first two are kept apart because they differ: `info` opens no other file and accepts
 //! images that a real open refuses. QEMU takes a relative data-file name against its
 //! working directory, so each program starts in the image's folder.
 
@@ -19,9 +20,10 @@ use super::{
 };
 use crate::sandbox::{Confined, Finished, How, Limits};
 
+mod blockdev;
 mod dump;
 
-/// The programs that this subject runs.
+/// The programs that this subject can't do without.
 pub(super) const PROGRAMS: [&str; 2] = ["qemu-img", "qemu-io"];
 
 /// What one run of a program may use; QEMU needs far less, but its pool alone may have 64 threads,
@@ -76,7 +78,7 @@ impl Subject for Qemu {
             .ok_or_else(|| format!("`qemu-img --version` printed {text:?}"))?;
         Ok(Description {
             version: version.to_owned(),
-            levels: vec![Level::Header, Level::Open, Level::Read],
+            levels: levels(has_daemon()),
             records: Vec::new(),
             refusals: Refusals::default(),
         })
@@ -91,10 +93,13 @@ impl Subject for Qemu {
                 offsets,
                 length,
             } => read(image, offsets, *length, dir),
-            Question::Access { .. }
-            | Question::Label { .. }
-            | Question::Blockdev { .. }
-            | Question::Xml { .. } => {
+            Question::Blockdev { xml } if has_daemon() => blockdev::answer(xml, dir),
+            Question::Blockdev { .. } => {
+                return Answer::Unsupported {
+                    message: format!("{} is not installed", blockdev::DAEMON),
+                };
+            }
+            Question::Access { .. } | Question::Label { .. } | Question::Xml { .. } => {
                 return Answer::Unsupported {
                     message: "qemu reads no domains".to_owned(),
                 };
@@ -102,6 +107,17 @@ impl Subject for Qemu {
         };
         answer.unwrap_or_else(|how| Answer::Crashed { how })
     }
+}
+
+fn levels(with_daemon: bool) -> Vec<Level> {
+    let mut levels = vec![Level::Header, Level::Open, Level::Read];
+    levels.extend(with_daemon.then_some(Level::Blockdev));
+    levels
+}
+
+/// Whether there is a program for the level `blockdev`.
+pub(super) fn has_daemon() -> bool {
+    which::which(blockdev::DAEMON).is_ok()
 }
 
 fn header(image: &ImageAsk, dir: &Path) -> Result<Answer, String> {
@@ -199,7 +215,12 @@ fn place(image: &ImageAsk, dir: &Path) -> (PathBuf, OsString) {
 }
 
 fn run(program: &str, args: Vec<OsString>, dir: &Path) -> Result<Finished, String> {
-    let confined = Confined {
+    let confined = confined(program, args, dir)?;
+    confined.run().map_err(|error| error.to_string())
+}
+
+fn confined(program: &str, args: Vec<OsString>, dir: &Path) -> Result<Confined, String> {
+    Ok(Confined {
         program: which::which(program).map_err(|error| format!("{program}: {error}"))?,
         args,
         dir: dir.to_owned(),
@@ -209,31 +230,45 @@ fn run(program: &str, args: Vec<OsString>, dir: &Path) -> Result<Finished, Strin
         gid: READER,
         labels: false,
         limits: LIMITS,
-    };
-    confined.run().map_err(|error| error.to_string())
+    })
 }
 
 /// Exit 1 is QEMU's clean refusal; any other end but success is not clean.
 fn refused(finished: &Finished) -> Option<Answer> {
     match finished.how {
         How::Exited(0) => None,
-        How::Exited(1) => {
-            let text = String::from_utf8_lossy(&finished.stderr);
-            let message = text.lines().next().unwrap_or_default().to_owned();
-            Some(Answer::Rejected {
-                class: "refused".to_owned(),
-                message,
-            })
-        }
-        How::Exited(code) => Some(Answer::Crashed {
-            how: format!("exit status {code}"),
+        How::Exited(1) => Some(Answer::Rejected {
+            class: "refused".to_owned(),
+            message: first_line(&finished.stderr),
         }),
-        How::Signalled(signal) => Some(Answer::Crashed {
-            how: format!("signal {signal}"),
-        }),
-        How::TimedOut => Some(Answer::TimedOut),
-        How::TooMuchOutput => Some(Answer::Crashed {
-            how: "too much output".to_owned(),
-        }),
+        how => Some(unclean(how)),
+    }
+}
+
+/// The verdict on an end that neither accepts nor refuses.
+fn unclean(how: How) -> Answer {
+    let how = match how {
+        How::Exited(code) => format!("exit status {code}"),
+        How::Signalled(signal) => format!("signal {signal}"),
+        How::TimedOut => return Answer::TimedOut,
+        How::TooMuchOutput => "too much output".to_owned(),
+    };
+    Answer::Crashed { how }
+}
+
+fn first_line(text: &[u8]) -> String {
+    let text = String::from_utf8_lossy(text);
+    text.lines().next().unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_the_daemon_the_level_blockdev_is_not_claimed() {
+        let all = levels(true);
+        assert_eq!(all[..3], levels(false));
+        assert_eq!(all[3..], [Level::Blockdev]);
     }
 }

@@ -15,6 +15,7 @@ mod kill;
 #[path = "../common/needs.rs"]
 mod needs;
 mod pivot;
+mod qemu_blockdev;
 mod real_input;
 mod report;
 mod run;
