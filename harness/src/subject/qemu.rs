@@ -7,7 +7,6 @@
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use qconform_generators::file_name;
 use qconform_scenarios::case::ImageAsk;
@@ -18,27 +17,15 @@ use super::{
     Answer, BackingFacts, DataFileFacts, Description, Facts, HeaderFacts, Question, ReadFact,
     Refusals, Subject,
 };
-use crate::sandbox::{Confined, Finished, How, Limits};
 
 mod blockdev;
 mod dump;
+mod program;
+
+use program::{refused, run, version};
 
 /// The programs that this subject can't do without.
 pub(super) const PROGRAMS: [&str; 2] = ["qemu-img", "qemu-io"];
-
-/// What one run of a program may use; QEMU needs far less, but its pool alone may have 64 threads,
-/// and it aborts where it can't have one.
-const LIMITS: Limits = Limits {
-    time: Duration::from_secs(10),
-    address_space: 8 << 30,
-    memory: 8 << 30,
-    output: 4 << 20,
-    processes: 256,
-    file_size: 64 << 20,
-};
-
-/// A reader without privileges, as which the programs run.
-const READER: u32 = 1000;
 
 /// QEMU's tools.
 #[derive(Debug)]
@@ -70,15 +57,12 @@ struct Qcow2 {
 
 impl Subject for Qemu {
     fn describe(&mut self) -> Result<Description, String> {
-        let finished = run("qemu-img", vec!["--version".into()], Path::new("/"))?;
-        let text = String::from_utf8_lossy(&finished.stdout).into_owned();
-        let version = text
-            .split_whitespace()
-            .nth(2)
-            .ok_or_else(|| format!("`qemu-img --version` printed {text:?}"))?;
+        let images = version("qemu-img")?;
+        let daemon = has_daemon().then(|| version(blockdev::DAEMON));
+        let daemon = daemon.transpose()?;
         Ok(Description {
-            version: version.to_owned(),
-            levels: levels(has_daemon()),
+            levels: levels(daemon.is_some()),
+            version: versions(images, daemon),
             records: Vec::new(),
             refusals: Refusals::default(),
         })
@@ -106,6 +90,14 @@ impl Subject for Qemu {
             }
         };
         answer.unwrap_or_else(|how| Answer::Crashed { how })
+    }
+}
+
+/// One version, unless the programs are of two.
+fn versions(images: String, daemon: Option<String>) -> String {
+    match daemon {
+        Some(daemon) if daemon != images => format!("{images}, daemon {daemon}"),
+        _ => images,
     }
 }
 
@@ -214,56 +206,23 @@ fn place(image: &ImageAsk, dir: &Path) -> (PathBuf, OsString) {
     (folder, file)
 }
 
-fn run(program: &str, args: Vec<OsString>, dir: &Path) -> Result<Finished, String> {
-    let confined = confined(program, args, dir)?;
-    confined.run().map_err(|error| error.to_string())
-}
-
-fn confined(program: &str, args: Vec<OsString>, dir: &Path) -> Result<Confined, String> {
-    Ok(Confined {
-        program: which::which(program).map_err(|error| format!("{program}: {error}"))?,
-        args,
-        dir: dir.to_owned(),
-        env: vec![("LC_ALL".to_owned(), "C".to_owned())],
-        stdin: Vec::new(),
-        uid: READER,
-        gid: READER,
-        labels: false,
-        limits: LIMITS,
-    })
-}
-
-/// Exit 1 is QEMU's clean refusal; any other end but success is not clean.
-fn refused(finished: &Finished) -> Option<Answer> {
-    match finished.how {
-        How::Exited(0) => None,
-        How::Exited(1) => Some(Answer::Rejected {
-            class: "refused".to_owned(),
-            message: first_line(&finished.stderr),
-        }),
-        how => Some(unclean(how)),
-    }
-}
-
-/// The verdict on an end that neither accepts nor refuses.
-fn unclean(how: How) -> Answer {
-    let how = match how {
-        How::Exited(code) => format!("exit status {code}"),
-        How::Signalled(signal) => format!("signal {signal}"),
-        How::TimedOut => return Answer::TimedOut,
-        How::TooMuchOutput => "too much output".to_owned(),
-    };
-    Answer::Crashed { how }
-}
-
-fn first_line(text: &[u8]) -> String {
-    let text = String::from_utf8_lossy(text);
-    text.lines().next().unwrap_or_default().to_owned()
-}
-
 #[cfg(test)]
 mod tests {
+    use rstest::rstest;
+
     use super::*;
+
+    #[rstest]
+    #[case(None, "10.0.2")]
+    #[case(Some("10.0.2"), "10.0.2")]
+    #[case(Some("7.2.22"), "10.0.2, daemon 7.2.22")]
+    fn programs_of_two_versions_are_named_with_both(
+        #[case] daemon: Option<&str>,
+        #[case] expected: &str,
+    ) {
+        let said = versions("10.0.2".to_owned(), daemon.map(str::to_owned));
+        assert_eq!(said, expected);
+    }
 
     #[test]
     fn without_the_daemon_the_level_blockdev_is_not_claimed() {

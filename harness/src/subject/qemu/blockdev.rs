@@ -13,8 +13,9 @@ use std::fs;
 use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 
-use super::{How, confined, first_line, unclean};
+use super::program::{confined, first_line, unclean};
 use crate::reference::redact;
+use crate::sandbox::How;
 use crate::subject::{Answer, Facts, LayerFact};
 
 mod given;
