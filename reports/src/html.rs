@@ -13,6 +13,7 @@ mod view;
 use std::io::{self, Write};
 
 use askama::Template;
+use serde::{Serialize, Serializer};
 
 use crate::stream::Run;
 use crate::tally::Tally;
@@ -54,6 +55,15 @@ fn up_to<'page>(page: &'page str, room: &str, out: &mut impl Write) -> io::Resul
 
 fn shown(hostile: &str) -> String {
     text::clipped(hostile, CHARACTERS)
+}
+
+/// [`shown`], in JSON: there are a hundred thousand such texts, and nearly all are shown as they are.
+struct Shown<'run>(&'run str);
+
+impl Serialize for Shown<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&text::cut(self.0, CHARACTERS))
+    }
 }
 
 /// Text whose line breaks mean something.

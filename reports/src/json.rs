@@ -43,9 +43,9 @@ impl Escaping {
 
     /// Whether no character is escaped, as is usual.
     fn escapes_nothing(&self, fragment: &str) -> bool {
-        let bytes = fragment.as_bytes();
-        let lacks = |these: &[u8]| !these.iter().any(|byte| bytes.contains(byte));
-        fragment.is_ascii() && lacks(b"\x7f") && (!self.markup || lacks(b"<>&"))
+        let is_markup = |byte| self.markup && matches!(byte, b'<' | b'>' | b'&');
+        let is_plain = |byte: &u8| *byte < 0x7f && !is_markup(*byte);
+        fragment.as_bytes().iter().all(is_plain)
     }
 }
 

@@ -18,11 +18,11 @@ pub use run::{Collector, Run};
 pub const MAX_LINE: usize = 4 << 20;
 
 /// Writes events, each as one line that is flushed at once: a run that is killed leaves
-/// every case that ended.
+/// every case that ended. A case's setup goes out together with the case.
 #[derive(Debug)]
 pub struct Writer<W> {
     out: W,
-    line: Vec<u8>,
+    lines: Vec<u8>,
 }
 
 impl<W: Write> Writer<W> {
@@ -30,7 +30,7 @@ impl<W: Write> Writer<W> {
     pub fn new(out: W) -> Self {
         Writer {
             out,
-            line: Vec::new(),
+            lines: Vec::new(),
         }
     }
 
@@ -40,14 +40,19 @@ impl<W: Write> Writer<W> {
     /// What `out` returns, and `InvalidData` for an event that no [`Reader`] would accept
     /// because its line is longer than [`MAX_LINE`]; nothing of it is written.
     pub fn write(&mut self, event: &Event) -> io::Result<()> {
-        self.line.clear();
-        json::compact(event, &mut self.line)?;
-        if self.line.len() > MAX_LINE {
+        let start = self.lines.len();
+        json::compact(event, &mut self.lines)?;
+        if self.lines.len() - start > MAX_LINE {
+            self.lines.truncate(start);
             let message = format!("event is longer than {MAX_LINE} bytes");
             return Err(io::Error::new(io::ErrorKind::InvalidData, message));
         }
-        self.line.push(b'\n');
-        self.out.write_all(&self.line)?;
+        self.lines.push(b'\n');
+        if matches!(event, Event::Setup(_)) {
+            return Ok(());
+        }
+        self.out.write_all(&self.lines)?;
+        self.lines.clear();
         self.out.flush()
     }
 }

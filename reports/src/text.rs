@@ -40,12 +40,17 @@ pub fn field(text: &str) -> String {
 /// [`printable`], cut after `max` characters with a note of how many are missing.
 #[must_use]
 pub fn clipped(text: &str, max: usize) -> String {
+    cut(text, max).into_owned()
+}
+
+/// [`clipped`], without a copy of what is shown as it is.
+pub(crate) fn cut(text: &str, max: usize) -> Cow<'_, str> {
     let text = printable(text);
     match end_of(&text, max) {
-        None => text.into_owned(),
+        None => text,
         Some(end) => {
             let missing = text[end..].chars().count();
-            format!("{}... ({missing} more characters)", &text[..end])
+            Cow::Owned(format!("{}... ({missing} more characters)", &text[..end]))
         }
     }
 }

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use qconform_scenarios::verdict::Verdict;
 use serde::Serialize;
 
-use super::{CHARACTERS, shown, source};
+use super::{CHARACTERS, Shown, shown, source};
 use crate::counts;
 use crate::event::{CaseEvent, CellSeen, RunHeader};
 use crate::json;
@@ -17,14 +17,14 @@ use crate::text;
 /// Everything that the list of cases is drawn from. Short keys, because there are thousands
 /// of cases.
 #[derive(Serialize)]
-struct Data {
+struct Data<'run> {
     /// Every verdict, in the order of reports; letters from `a` stand for them.
     verdicts: Vec<&'static str>,
     /// Names of the subjects.
     subjects: Vec<String>,
     requirements: Vec<Requirement>,
     /// Worst first, then by id.
-    cases: Vec<Case>,
+    cases: Vec<Case<'run>>,
 }
 
 #[derive(Serialize)]
@@ -40,11 +40,11 @@ struct Requirement {
 
 /// A case with every run of it.
 #[derive(Serialize)]
-struct Case {
-    id: String,
-    title: String,
+struct Case<'run> {
+    id: Shown<'run>,
+    title: Shown<'run>,
     level: &'static str,
-    requirements: Vec<String>,
+    requirements: Vec<Shown<'run>>,
     /// A letter for each subject's verdict, `-` for none.
     v: String,
     /// The command that repeats it, `{}` for the subject.
@@ -128,7 +128,7 @@ fn groups(run: &Run) -> Vec<Vec<&CaseEvent>> {
     groups
 }
 
-fn case(run: &Run, events: &[&CaseEvent], tally: &Tally<'_>) -> Case {
+fn case<'run>(run: &Run, events: &[&'run CaseEvent], tally: &Tally<'_>) -> Case<'run> {
     let first = events[0];
     let steps = run
         .setups
@@ -148,10 +148,10 @@ fn case(run: &Run, events: &[&CaseEvent], tally: &Tally<'_>) -> Case {
         }
     }
     Case {
-        id: shown(&first.case),
-        title: shown(&first.title),
+        id: Shown(&first.case),
+        title: Shown(&first.title),
         level: first.level.as_str(),
-        requirements: first.requirements.iter().map(|id| shown(id)).collect(),
+        requirements: first.requirements.iter().map(|id| Shown(id)).collect(),
         v: verdicts.into_iter().collect(),
         r: template.map(|template| shown(&template)),
         runs,

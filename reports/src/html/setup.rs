@@ -7,44 +7,50 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use super::header::{self, Field};
-use super::{lines, shown};
-use crate::event::{Setup, State};
+use super::{Shown, lines};
+use crate::event::Setup;
 use crate::json;
 use crate::stream::Run;
 
 /// A case's setup. Numbers stand for lines of the shared texts.
 #[derive(Serialize)]
-struct Shown {
-    files: Vec<File>,
+struct Row<'run> {
+    files: Vec<File<'run>>,
     /// From, to, kind, by.
-    links: Vec<[String; 4]>,
+    links: Vec<[Shown<'run>; 4]>,
     recipe: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
     domain: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
     ask: Option<usize>,
-    steps: Vec<String>,
-    matrix: Vec<Cell>,
+    steps: Vec<Shown<'run>>,
+    matrix: Vec<Cell<'run>>,
     expected: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
-    head: Option<(String, Vec<Field>)>,
+    head: Option<(Shown<'run>, Vec<Field>)>,
 }
 
 /// Name, kind, roles, owner, mode, label, whether a decoy.
 #[derive(Serialize)]
-struct File(
-    String,
-    String,
-    Vec<String>,
-    String,
-    String,
-    Option<String>,
+struct File<'run>(
+    Shown<'run>,
+    Shown<'run>,
+    Vec<Shown<'run>>,
+    Shown<'run>,
+    Shown<'run>,
+    Option<Shown<'run>>,
     bool,
 );
 
 /// Step, file, words, owner, label.
 #[derive(Serialize)]
-struct Cell(String, String, String, String, Option<String>);
+struct Cell<'run>(
+    Shown<'run>,
+    Shown<'run>,
+    Shown<'run>,
+    Shown<'run>,
+    Option<Shown<'run>>,
+);
 
 /// Texts that several cases share.
 #[derive(Default)]
@@ -78,53 +84,51 @@ pub(super) fn write<'run>(
     out: &mut impl Write,
 ) -> io::Result<()> {
     for case in cases {
-        let setup = run.setups.get(*case).map(|setup| shown_setup(setup, texts));
+        let setup = run.setups.get(*case).map(|setup| row(setup, texts));
         json::inside_html(&setup, out)?;
         writeln!(out)?;
     }
     Ok(())
 }
 
-fn shown_setup<'run>(setup: &'run Setup, texts: &mut Texts<'run>) -> Shown {
-    let label = |label: &Option<String>| label.as_deref().map(shown);
+fn row<'run>(setup: &'run Setup, texts: &mut Texts<'run>) -> Row<'run> {
     let files = setup.files.iter().map(|file| {
         File(
-            shown(&file.name),
-            shown(&file.kind),
-            file.roles.iter().map(|role| shown(role)).collect(),
-            shown(&file.owner),
-            shown(&file.mode),
-            label(&file.label),
+            Shown(&file.name),
+            Shown(&file.kind),
+            file.roles.iter().map(|role| Shown(role)).collect(),
+            Shown(&file.owner),
+            Shown(&file.mode),
+            file.label.as_deref().map(Shown),
             file.decoy,
         )
     });
     let links = setup.links.iter().map(|link| {
         let parts = [&link.from, &link.to, &link.kind, &link.by];
-        parts.map(|part| shown(part))
+        parts.map(|part| Shown(part))
     });
     let matrix = setup.matrix.iter().map(|wanted| {
-        let State { owner, label: own } = &wanted.state;
         Cell(
-            shown(&wanted.step),
-            shown(&wanted.file),
-            shown(&wanted.words),
-            shown(owner),
-            label(own),
+            Shown(&wanted.step),
+            Shown(&wanted.file),
+            Shown(&wanted.words),
+            Shown(&wanted.state.owner),
+            wanted.state.label.as_deref().map(Shown),
         )
     });
-    Shown {
+    Row {
         files: files.collect(),
         links: links.collect(),
         recipe: texts.number(setup.recipe.as_str()),
         domain: setup.domain.as_deref().map(|xml| texts.number(xml)),
         ask: (!setup.ask.is_empty()).then(|| texts.number(setup.ask.join("\n"))),
-        steps: setup.steps.iter().map(|step| shown(step)).collect(),
+        steps: setup.steps.iter().map(|step| Shown(step)).collect(),
         matrix: matrix.collect(),
         expected: texts.number(setup.expected.join("\n")),
         head: setup
             .head
             .as_ref()
-            .map(|head| (shown(&head.file), header::fields(&head.bytes)))
+            .map(|head| (Shown(&head.file), header::fields(&head.bytes)))
             .filter(|(_, fields)| !fields.is_empty()),
     }
 }

@@ -119,6 +119,43 @@ fn an_event_that_no_reader_takes_is_not_written() {
     assert_eq!(bytes, b"");
 }
 
+/// Each piece that is written, by itself.
+#[derive(Default)]
+struct Pieces(Vec<String>);
+
+impl std::io::Write for Pieces {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.push(String::from_utf8(bytes.to_vec()).unwrap());
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_setup_goes_out_with_its_case_and_a_line_that_is_too_long_takes_nothing_with_it() {
+    let run = stored();
+    let case = Event::Case(Box::new(run.cases[0].clone()));
+    let mut long = run.cases[0].clone();
+    long.message = "m".repeat(MAX_LINE);
+    let setup = Event::Setup(Box::new(run.setups.values().next().unwrap().clone()));
+    let mut pieces = Pieces::default();
+    let mut writer = Writer::new(&mut pieces);
+    writer.write(&setup).unwrap();
+    writer.write(&Event::Case(Box::new(long))).unwrap_err();
+    writer.write(&case).unwrap();
+    writer.write(&case).unwrap();
+    let events: Vec<Vec<&str>> = pieces
+        .0
+        .iter()
+        .map(|piece| piece.lines().map(|line| &line[..14]).collect())
+        .collect();
+    let (setup, case) = (r#"{"event":"setu"#, r#"{"event":"case"#);
+    assert_eq!(events, [vec![setup, case], vec![case]]);
+}
+
 #[test]
 fn a_file_that_is_not_there_is_an_error_with_its_path() {
     let error = Run::open(Path::new("/nonexistent/run.jsonl")).unwrap_err();
