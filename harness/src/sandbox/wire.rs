@@ -4,12 +4,16 @@ use std::io;
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
+use rustix::buffer::spare_capacity;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
 /// Longest line that either side accepts, in bytes.
 pub(super) const LINE_LIMIT: usize = 16 << 20;
+
+/// Bytes that a pipe holds, as Linux makes it.
+const PIPE: usize = 64 << 10;
 
 /// What the parent tells a worker that has just been executed.
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
@@ -73,14 +77,14 @@ pub(super) fn wait_for(fds: &mut [PollFd<'_>], until: Option<Instant>) -> io::Re
     }
 }
 
-/// Sends `line` and a newline over a non-blocking pipe.
+/// Sends `line` and a newline over a non-blocking pipe, in one piece: whoever waits for the line
+/// is woken once.
 pub(super) fn send_line(
     pipe: impl AsFd,
     line: &[u8],
     until: Option<Instant>,
 ) -> Result<(), LineError> {
-    send_all(&pipe, line, until)?;
-    send_all(&pipe, b"\n", until)
+    send_all(&pipe, &[line, b"\n"].concat(), until)
 }
 
 fn send_all(pipe: &impl AsFd, mut bytes: &[u8], until: Option<Instant>) -> Result<(), LineError> {
@@ -104,10 +108,9 @@ pub(super) fn receive_line(
     pending: &mut Vec<u8>,
     until: Option<Instant>,
 ) -> Result<Vec<u8>, LineError> {
-    let mut chunk = vec![0; 64 << 10];
     let mut seen = 0;
     loop {
-        if let Some(end) = pending.iter().skip(seen).position(|byte| *byte == b'\n') {
+        if let Some(end) = memchr::memchr(b'\n', &pending[seen..]) {
             let rest = pending.split_off(seen + end + 1);
             let mut line = std::mem::replace(pending, rest);
             line.pop();
@@ -117,11 +120,11 @@ pub(super) fn receive_line(
         if seen > LINE_LIMIT {
             return Err(LineError::TooLong);
         }
-        match rustix::io::read(&pipe, &mut chunk) {
+        pending.reserve(PIPE);
+        match rustix::io::read(&pipe, spare_capacity(pending)) {
             Ok(0) => return Err(LineError::Closed),
-            Ok(count) => pending.extend_from_slice(chunk.get(..count).unwrap_or_default()),
+            Ok(_) | Err(Errno::INTR) => {}
             Err(Errno::AGAIN) => await_ready(&pipe, PollFlags::IN, until)?,
-            Err(Errno::INTR) => {}
             Err(error) => return Err(LineError::Io(error.into())),
         }
     }
