@@ -228,9 +228,12 @@ fn work(
             let (schedule, sender) = (&schedule, sender.clone());
             scope.spawn(move || {
                 let mut lane = Lane::new(options, settings, capabilities);
-                while let Some(job) = next(schedule, stop) {
-                    if sender.send(lane.run(&job)).is_err() {
-                        break;
+                while let Some(jobs) = next(schedule) {
+                    for job in jobs {
+                        let stopped = stop.load(Ordering::Relaxed);
+                        if stopped || sender.send(lane.run(&job)).is_err() {
+                            return;
+                        }
                     }
                 }
             });
@@ -247,10 +250,7 @@ fn work(
     })
 }
 
-fn next<'a>(schedule: &Mutex<Schedule<'a>>, stop: &AtomicBool) -> Option<Job<'a>> {
-    if stop.load(Ordering::Relaxed) {
-        return None;
-    }
+fn next<'a>(schedule: &Mutex<Schedule<'a>>) -> Option<Vec<Job<'a>>> {
     schedule.lock().ok()?.next()
 }
 

@@ -1,6 +1,6 @@
 //! The order of a run: each selected case, for each subject that can be asked for it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use qconform_reports::event::SubjectInfo;
 use qconform_scenarios::suite::Selected;
@@ -24,53 +24,63 @@ pub(super) struct Job<'a> {
     pub(super) first: bool,
 }
 
+/// The most cases that are given out together. A lane that has them must not be left alone with
+/// them for long at the end of a run.
+const TOGETHER: usize = 8;
+
 /// The jobs that are left. Cases are typed when they run: until then only their ids are there.
 pub(super) struct Schedule<'a> {
-    jobs: Box<dyn Iterator<Item = Job<'a>> + Send + 'a>,
+    subjects: Vec<Asked>,
+    groups: std::vec::IntoIter<Vec<Selected<'a>>>,
 }
 
 impl<'a> Schedule<'a> {
     pub(super) fn new(options: &'a Options, subjects: &[Asked]) -> Self {
-        let subjects = subjects.to_vec();
-        let cases = neighbours(options);
-        let jobs = cases.into_iter().flat_map(move |selected| {
-            let level = selected.scenario.level;
-            let asked = subjects
-                .iter()
-                .filter(|asked| asked.info.levels.contains(&level));
-            let jobs = asked.enumerate().map(|(index, asked)| Job {
-                selected: selected.clone(),
-                subject: asked.info.name.clone(),
-                records: asked.records.clone(),
-                refusals: asked.refusals.clone(),
-                first: index == 0,
-            });
-            jobs.collect::<Vec<_>>()
-        });
         Schedule {
-            jobs: Box::new(jobs),
+            subjects: subjects.to_vec(),
+            groups: groups(&options.cases().collect::<Vec<_>>()).into_iter(),
         }
+    }
+
+    fn jobs_of(&self, selected: &Selected<'a>) -> impl Iterator<Item = Job<'a>> {
+        let level = selected.scenario.level;
+        let able = self.subjects.iter();
+        let able = able.filter(move |asked| asked.info.levels.contains(&level));
+        able.enumerate().map(|(index, asked)| Job {
+            selected: selected.clone(),
+            subject: asked.info.name.clone(),
+            records: asked.records.clone(),
+            refusals: asked.refusals.clone(),
+            first: index == 0,
+        })
     }
 }
 
 impl<'a> Iterator for Schedule<'a> {
-    type Item = Job<'a>;
+    /// Jobs for one lane.
+    type Item = Vec<Job<'a>>;
 
-    fn next(&mut self) -> Option<Job<'a>> {
-        self.jobs.next()
+    fn next(&mut self) -> Option<Self::Item> {
+        let group = self.groups.next()?;
+        Some(group.iter().flat_map(|case| self.jobs_of(case)).collect())
     }
 }
 
-/// The selected cases, in each scenario those beside each other that have the same files: a worker
-/// then need not write them again.
-fn neighbours(options: &Options) -> Vec<Selected<'_>> {
-    let mut cases: Vec<_> = options.cases().collect();
-    let are_of_one =
-        |one: &Selected<'_>, other: &Selected<'_>| std::ptr::eq(one.scenario, other.scenario);
-    for group in cases.chunk_by_mut(are_of_one) {
-        group.sort_by_cached_key(|case| case.scenario.fixture_key(case.number));
+/// Cases in groups of the same scenario that have the same files: the worker of one lane then need
+/// not write them again.
+fn groups<'a>(cases: &[Selected<'a>]) -> Vec<Vec<Selected<'a>>> {
+    let mut groups = Vec::new();
+    for scenario in cases.chunk_by(|one, other| std::ptr::eq(one.scenario, other.scenario)) {
+        let mut with_files: BTreeMap<String, Vec<Selected<'a>>> = BTreeMap::new();
+        for case in scenario {
+            let key = case.scenario.fixture_key(case.number);
+            with_files.entry(key).or_default().push(case.clone());
+        }
+        for same in with_files.into_values() {
+            groups.extend(same.chunks(TOGETHER).map(<[_]>::to_vec));
+        }
     }
-    cases
+    groups
 }
 
 /// Leaves out subjects that no selected case can be put to.
@@ -89,4 +99,35 @@ pub(super) struct Asked {
     pub(super) records: Vec<String>,
     /// What it refuses by design.
     pub(super) refusals: Refusals,
+}
+
+#[cfg(test)]
+mod tests {
+    use qconform_scenarios::select::Selection;
+    use qconform_scenarios::suite::Suite;
+
+    use super::*;
+
+    #[test]
+    fn each_case_of_the_suite_is_given_out_once_beside_those_with_its_files() {
+        let suite = Suite::embedded().unwrap();
+        let selection = Selection::default();
+        let cases: Vec<_> = suite.select(&selection).collect();
+        let groups = groups(&cases);
+        let mut given: Vec<&str> = Vec::new();
+        for group in &groups {
+            assert!(group.len() <= TOGETHER);
+            let files: BTreeSet<_> = group
+                .iter()
+                .map(|case| (&case.scenario.id, case.scenario.fixture_key(case.number)))
+                .collect();
+            assert_eq!(files.len(), 1, "{files:?}");
+            given.extend(group.iter().map(|case| case.id.as_str()));
+        }
+        assert!(groups.len() < cases.len() * 2 / 3, "{}", groups.len());
+        let mut wanted: Vec<_> = cases.iter().map(|case| case.id.as_str()).collect();
+        given.sort_unstable();
+        wanted.sort_unstable();
+        assert_eq!(given, wanted);
+    }
 }
