@@ -5,6 +5,7 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
+use std::sync::Arc;
 
 use qconform_generators::file_name;
 use qconform_scenarios::file::Owner;
@@ -22,7 +23,9 @@ pub use watch::{Touch, Watch};
 pub const SELINUX: &str = "security.selinux";
 
 /// State of every file below a folder, by relative name, which is text as [`file_name`] says.
-pub type Snapshot = BTreeMap<String, FileState>;
+///
+/// Most files stay as they are from one look to the next, so that snapshots share them.
+pub type Snapshot = BTreeMap<Arc<str>, Arc<FileState>>;
 
 /// State of one file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -77,7 +80,7 @@ impl Observer {
             let state = self.state(entry.path(), records).map_err(|error| {
                 io::Error::new(error.kind(), format!("{}: {error}", entry.path().display()))
             })?;
-            states.insert(file_name::path_text(name), state);
+            states.insert(file_name::path_text(name).into(), Arc::new(state));
         }
         Ok(states)
     }
@@ -100,7 +103,7 @@ impl Observer {
         };
         attributes(path, records, &mut state)?;
         state.sha256 = match kind {
-            "file" => self.digests.of(path, &mut self.scratch)?,
+            "file" => self.digests.of(path, metadata.len(), &mut self.scratch)?,
             "symlink" => hex(&Sha256::digest(path.read_link()?.as_os_str().as_bytes())),
             _ => String::new(),
         };

@@ -12,9 +12,11 @@ mod ask;
 mod fixture;
 pub(crate) mod ground;
 mod order;
+mod told;
 
 use fixture::Fixture;
 pub use order::{CaseOrder, Observation, Order, Reply, Stage};
+pub use told::Told;
 
 use crate::observe::{Observer, Watch};
 use crate::subject::adapter::check;
@@ -85,7 +87,7 @@ impl<'a> Service<'a> {
                 case.files = files.ok_or("the worker was never told of the case's files")?;
                 self.files = Some(Arc::clone(&case.files));
                 let observation = self.case(*case)?;
-                Ok(Reply::Observed(Box::new(observation)))
+                Ok(Reply::Observed(Box::new(observation.into())))
             }
         }
     }

@@ -133,7 +133,7 @@ fn converted_disk() -> Result<(), Failed> {
     let mut worker = Worker::start(&settings())?;
     let reply = worker.call(b"label", Duration::from_secs(60))?;
     let [before, running, after]: [Snapshot; 3] = serde_json::from_slice(&reply)?;
-    let names: Vec<&str> = before.keys().map(String::as_str).collect();
+    let names: Vec<&str> = before.keys().map(|name| &**name).collect();
     assert_eq!(names, ["existing.raw", "new.qcow2", "new.raw"]);
     assert_eq!(before["new.raw"].sha256, before["existing.raw"].sha256);
 

@@ -1,5 +1,7 @@
 //! What happened to files that nothing should happen to.
 
+use std::sync::Arc;
+
 use qconform_reports::event::Difference;
 use qconform_scenarios::case::{Case, Step};
 use qconform_scenarios::verdict::Level;
@@ -57,7 +59,7 @@ pub(super) fn appeared_or_gone(
     may_be_new: impl Fn(&str) -> bool,
 ) -> Vec<Difference> {
     let gone = before.keys().filter(|name| !after.contains_key(*name));
-    let is_new = |name: &&String| !before.contains_key(*name) && !may_be_new(name);
+    let is_new = |name: &&Arc<str>| !before.contains_key(*name) && !may_be_new(name);
     let appeared = after.keys().filter(is_new);
     let gone = gone.map(|name| difference(at(step, name, "file"), "there", "gone"));
     let appeared = appeared.map(|name| difference(at(step, name, "file"), "no such file", "there"));
@@ -71,7 +73,7 @@ pub(super) fn both<'a>(
 ) -> impl Iterator<Item = (&'a str, &'a FileState, &'a FileState)> {
     before
         .iter()
-        .filter_map(|(name, before)| Some((name.as_str(), before, after.get(name)?)))
+        .filter_map(|(name, before)| Some((&**name, &**before, &**after.get(name)?)))
 }
 
 /// What labelling never changes: kind, mode, length, bytes and foreign attributes.
@@ -81,6 +83,9 @@ pub(super) fn content(
     before: &FileState,
     after: &FileState,
 ) -> Vec<Difference> {
+    if before == after {
+        return Vec::new();
+    }
     let attributes = |state: &FileState| {
         let pairs: Vec<String> = state
             .xattrs

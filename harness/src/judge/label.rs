@@ -157,7 +157,7 @@ impl Seen<'_> {
         before: &FileState,
         after: &FileState,
     ) -> Result<Grade, Vec<Difference>> {
-        let previous = self.previous.get(name).unwrap_or(before);
+        let previous = self.previous.get(name).map_or(before, |state| &**state);
         let mut required = None;
         for graded in &cell.0 {
             let found = self.compare(&graded.wanted, step, name, (before, previous, after));

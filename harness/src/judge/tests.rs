@@ -12,6 +12,8 @@ mod read;
 mod records;
 mod refusal;
 
+use std::sync::Arc;
+
 use qconform_scenarios::case::{Case, Step};
 use qconform_scenarios::file::Owner;
 use qconform_scenarios::suite::Suite;
@@ -82,8 +84,8 @@ fn lines(judgement: &Judgement) -> Vec<String> {
 
 fn snapshot(disk: FileState) -> Snapshot {
     [
-        ("disk.raw".to_owned(), disk),
-        ("other".to_owned(), file(2, "b")),
+        ("disk.raw".into(), disk.into()),
+        ("other".into(), file(2, "b").into()),
     ]
     .into()
 }
@@ -127,5 +129,5 @@ fn life<const N: usize>(states: [Snapshot; N]) -> Observation {
 
 /// The state of a file after a stage.
 fn after<'a>(seen: &'a mut Observation, stage: usize, name: &str) -> &'a mut FileState {
-    seen.stages[stage].after.get_mut(name).unwrap()
+    Arc::make_mut(seen.stages[stage].after.get_mut(name).unwrap())
 }

@@ -38,17 +38,17 @@ pub(super) struct Digests {
 }
 
 impl Digests {
-    /// The digest of a file in hex. `chunk` is [`CHUNK`] bytes that may be overwritten.
-    pub(super) fn of(&mut self, path: &Path, chunk: &mut [u8]) -> io::Result<String> {
+    /// The digest in hex of a file of this length. `chunk` is [`CHUNK`] bytes that may be overwritten.
+    pub(super) fn of(&mut self, path: &Path, length: u64, chunk: &mut [u8]) -> io::Result<String> {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NOATIME | OFlags::CLOEXEC;
         let file = File::from(rustix::fs::open(path, flags, rustix::fs::Mode::empty())?);
         if let Some((known, digest)) = self.known.get(path)
-            && is_still(known, &file, chunk)?
+            && is_still(known, &file, length, chunk)?
         {
             return Ok(digest.clone());
         }
         let mut content = Content::default();
-        each_block(&file, chunk, &mut |at, block| {
+        each_block(&file, length, chunk, &mut |at, block| {
             content.take(at, block);
             true
         })?;
@@ -72,7 +72,7 @@ impl Digests {
 }
 
 /// Whether a file holds what was hashed of it before.
-fn is_still(known: &[u8], file: &File, chunk: &mut [u8]) -> io::Result<bool> {
+fn is_still(known: &[u8], file: &File, length: u64, chunk: &mut [u8]) -> io::Result<bool> {
     let mut rest = known;
     let mut next = |at: u64, block: &[u8]| {
         let after = rest
@@ -81,7 +81,7 @@ fn is_still(known: &[u8], file: &File, chunk: &mut [u8]) -> io::Result<bool> {
         rest = after.unwrap_or_default();
         after.is_some()
     };
-    let is_same = each_block(file, chunk, &mut next)?;
+    let is_same = each_block(file, length, chunk, &mut next)?;
     Ok(is_same && rest.is_empty())
 }
 
@@ -89,28 +89,35 @@ fn is_still(known: &[u8], file: &File, chunk: &mut [u8]) -> io::Result<bool> {
 /// whether it never did.
 fn each_block(
     file: &File,
+    length: u64,
     chunk: &mut [u8],
     take: &mut dyn FnMut(u64, &[u8]) -> bool,
 ) -> io::Result<bool> {
-    let mut end = 0;
-    while let Some(start) = seek(file, SeekFrom::Data(end))? {
-        end = seek(file, SeekFrom::Hole(start))?.unwrap_or(u64::MAX);
-        let mut at = start - start % BLOCK as u64;
+    let mut at = 0;
+    while at < length
+        && let Some(start) = seek(file, SeekFrom::Data(at))?
+    {
+        let hole = seek(file, SeekFrom::Hole(start))?.unwrap_or(length);
+        // Whole blocks, wherever the file system lets data begin and end.
+        let end = hole.next_multiple_of(BLOCK as u64).min(length.max(hole));
+        at = start - start % BLOCK as u64;
         while at < end {
-            let length = fill(file, chunk, at)?;
-            for (number, block) in chunk[..length].chunks(BLOCK).enumerate() {
+            let wanted = chunk
+                .len()
+                .min(usize::try_from(end - at).unwrap_or(usize::MAX));
+            let count = fill(file, &mut chunk[..wanted], at)?;
+            for (number, block) in chunk[..count].chunks(BLOCK).enumerate() {
                 let is_zero = *block == ZEROS[..block.len()];
                 if !is_zero && !take(at + (number * BLOCK) as u64, block) {
                     return Ok(false);
                 }
             }
-            // What was read behind a hole is hashed, and must not be once more.
-            at += length as u64;
-            if length < chunk.len() {
-                break;
+            at += count as u64;
+            if count < wanted {
+                // It became shorter.
+                return Ok(true);
             }
         }
-        end = end.max(at);
     }
     Ok(true)
 }
@@ -172,10 +179,15 @@ mod tests {
         file
     }
 
-    fn hash(file: &tempfile::NamedTempFile) -> String {
-        Digests::default()
-            .of(file.path(), &mut vec![0; CHUNK])
+    fn of(digests: &mut Digests, file: &tempfile::NamedTempFile) -> String {
+        let length = file.as_file().metadata().unwrap().len();
+        digests
+            .of(file.path(), length, &mut vec![0; CHUNK])
             .unwrap()
+    }
+
+    fn hash(file: &tempfile::NamedTempFile) -> String {
+        of(&mut Digests::default(), file)
     }
 
     #[rstest]
@@ -214,7 +226,6 @@ mod tests {
     #[test]
     fn what_is_kept_stays_within_its_limit_and_changes_no_digest() {
         let mut digests = Digests::default();
-        let mut chunk = vec![0; CHUNK];
         let files: Vec<_> = (0..60).map(|_| sparse(0, &[])).collect();
         for round in 1..=3 {
             for (number, file) in (1_u8..).zip(&files) {
@@ -222,7 +233,7 @@ mod tests {
                 let bytes = vec![number * round; KEPT - 4096 * usize::from(round)];
                 file.as_file().set_len(0).unwrap();
                 file.as_file().write_all_at(&bytes, 0).unwrap();
-                let digest = digests.of(file.path(), &mut chunk).unwrap();
+                let digest = of(&mut digests, file);
                 assert_eq!(digest, hash(file), "{round}");
                 assert!(digests.size <= KEPT_TOGETHER);
                 let kept = digests.known.values().map(|(bytes, _)| bytes.len());
@@ -236,13 +247,12 @@ mod tests {
         fn a_change_of_a_file_that_was_seen_before_is_seen(at in 0..70_000_u64, byte in 1..=255_u8) {
             let file = sparse(70_000, &[(0, b"a"), (50_000, &[7; 9_000])]);
             let mut digests = Digests::default();
-            let mut chunk = vec![0; CHUNK];
-            let before = digests.of(file.path(), &mut chunk).unwrap();
-            prop_assert_eq!(&digests.of(file.path(), &mut chunk).unwrap(), &before);
+            let before = of(&mut digests, &file);
+            prop_assert_eq!(&of(&mut digests, &file), &before);
             let mut old = [0];
             file.as_file().read_at(&mut old, at).unwrap();
             file.as_file().write_all_at(&[old[0] ^ byte], at).unwrap();
-            let after = digests.of(file.path(), &mut chunk).unwrap();
+            let after = of(&mut digests, &file);
             prop_assert_ne!(&after, &before);
             prop_assert_eq!(after, hash(&file));
         }

@@ -68,7 +68,7 @@ impl<'a> Lane<'a> {
             let recipe = self.common.recipe(self.options.seed);
             Box::new(setup::of(&case, recipe, head))
         });
-        let seen = observation.as_deref();
+        let seen = observation.as_ref();
         let event = CaseEvent {
             subject: job.subject.as_str().into(),
             level: case.level(),
@@ -155,7 +155,8 @@ impl<'a> Lane<'a> {
         let reply = call(&mut worker.worker, &order, timeout);
         let died = matches!(reply, Err(Failure::Call(_)));
         let judgement = match reply {
-            Ok(Reply::Observed(observation)) => {
+            Ok(Reply::Observed(told)) => {
+                let observation = Observation::from(*told);
                 worker.files = Some(Arc::clone(&case.files));
                 let judgement = judge::judge(case, &observation, self.options.seed);
                 let judgement = judge::excuse(case, &observation, &job.refusals, judgement);
@@ -180,7 +181,7 @@ impl<'a> Lane<'a> {
 }
 
 /// What the judge says, and what it is based on.
-type Asked = (Judgement, Option<Box<Observation>>);
+type Asked = (Judgement, Option<Observation>);
 
 /// A case that has ended for a subject.
 pub(super) struct Ended {

@@ -219,7 +219,7 @@ pub(super) fn cells(case: &Case, observation: &Observation) -> Vec<CellSeen> {
             };
             let pair = |file: &crate::observe::FileState| (file.owner, file.label.clone());
             let (original, kept, seen) = (pair(before), pair(kept), pair(after));
-            let row = matrix.rows.iter().find(|row| row.file == *name);
+            let row = matrix.rows.iter().find(|row| *row.file == **name);
             // A file without a row must stay as it was.
             let allowed: Vec<Pair> = match row.and_then(|row| row.cells.get(&step)) {
                 Some(cell) => cell
@@ -232,7 +232,7 @@ pub(super) fn cells(case: &Case, observation: &Observation) -> Vec<CellSeen> {
             if let Some(required) = allowed.first().filter(|required| **required != seen) {
                 found.push(CellSeen {
                     step: step.as_str().to_owned(),
-                    file: name.clone(),
+                    file: name.to_string(),
                     expected: state(required.clone()),
                     allowed: allowed.contains(&seen),
                     observed: state(seen),

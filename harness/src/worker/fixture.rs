@@ -117,7 +117,7 @@ impl Last {
             if self.before.get(name) == Some(state) {
                 continue;
             }
-            let Some(file) = self.case.files.get(name) else {
+            let Some(file) = self.case.files.get(&**name) else {
                 return Ok(false);
             };
             let path = file_name::join(dir, name);

@@ -6,6 +6,7 @@ use qconform_scenarios::case::{Ask, Step};
 use qconform_scenarios::file::{CaseFiles, FileSystem};
 use serde::{Deserialize, Serialize};
 
+use super::told::Told;
 use crate::observe::{Snapshot, Touch};
 use crate::subject::adapter::Launch;
 use crate::subject::adapter::check::Line;
@@ -81,7 +82,7 @@ pub enum Reply {
         lines: Vec<Line>,
     },
     /// What was seen.
-    Observed(Box<Observation>),
+    Observed(Box<Told>),
     /// The harness could not do it.
     Failed {
         /// Why.
@@ -90,19 +91,18 @@ pub enum Reply {
 }
 
 /// Everything that was seen of a case.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Observation {
     /// The fixture before the subject saw it.
     pub before: Snapshot,
     /// One stage for each step; a case without steps has one.
     pub stages: Vec<Stage>,
     /// The first bytes of the image whose header is asked about, in hex, for reports.
-    #[serde(default)]
     pub head: Option<String>,
 }
 
 /// One question, its answer, and the fixture afterwards.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stage {
     /// The step; `None` for a case that has none.
     pub step: Option<Step>,
@@ -111,7 +111,6 @@ pub struct Stage {
     /// The fixture afterwards.
     pub after: Snapshot,
     /// Names of the files in the subject's state folder.
-    #[serde(default)]
     pub state: Vec<String>,
     /// What happened to decoys, and where an image is opened to every file.
     pub touches: Vec<Touch>,

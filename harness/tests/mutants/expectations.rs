@@ -77,7 +77,7 @@ fn observe(worker: &mut Worker, case: &Case) -> Result<Observation, Failed> {
     let order = serde_json::to_vec(&Order::case(order, false))?;
     let reply = worker.call(&order, TIMEOUT)?;
     match serde_json::from_slice(&reply)? {
-        Reply::Observed(seen) => Ok(*seen),
+        Reply::Observed(told) => Ok((*told).into()),
         other => Err(format!("{}: {other:?}", case.id).into()),
     }
 }

@@ -84,7 +84,7 @@ fn a_grade_below_a_pass_says_what_was_seen() {
     file: "other".to_owned(), what: "opened".to_owned(),
 }), "other: expected never opened or touched, got opened")]
 #[case::a_new_file(|seen: &mut Observation| {
-    seen.stages[0].after.insert("new".to_owned(), file(0, "a"));
+    seen.stages[0].after.insert("new".into(), file(0, "a").into());
 }, "new file: expected no such file, got there")]
 #[case::a_kind(|seen: &mut Observation| after(seen, 0, "disk.raw").kind = "socket".to_owned(),
     "disk.raw kind: expected file, got socket")]

@@ -65,7 +65,7 @@ fn an_excuse_names_the_feature_that_the_image_has() {
     seen.stages[0].answer = Answer::Accepted(Facts::Done);
 }, Verdict::Fail)]
 #[case::a_change("", |seen: &mut Observation| {
-    seen.stages[0].after.get_mut("other").unwrap().mode = 0o777;
+    after(seen, 0, "other").mode = 0o777;
 }, Verdict::Fail)]
 #[case::what_was_never_asked("", |seen: &mut Observation| seen.stages.clear(), Verdict::HarnessError)]
 fn only_a_clean_refusal_is_excused(

@@ -35,7 +35,7 @@ type Change = fn(&mut Observation);
     Verdict::Fail, "stop: disk.raw records: expected none, got r")]
 #[case::a_file_gone(|seen: &mut Observation| { seen.stages[0].after.remove("other"); },
     Verdict::Fail, "start: other file: expected there, got gone")]
-#[case::a_file_that_appeared(|seen: &mut Observation| { seen.stages[1].after.insert("new".to_owned(), file(1, "a")); },
+#[case::a_file_that_appeared(|seen: &mut Observation| { seen.stages[1].after.insert("new".into(), file(1, "a").into()); },
     Verdict::Fail, "stop: new file: expected no such file, got there")]
 #[case::a_refused_start(|seen: &mut Observation| {
         seen.stages.truncate(1);

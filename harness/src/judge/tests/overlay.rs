@@ -28,7 +28,7 @@ fn an_overlay_may_appear_while_its_transient_disk_runs(
     seen.stages[1].after = seen.before.clone();
     for stage in 0..=stages {
         let after = &mut seen.stages[stage].after;
-        after.insert(name.to_owned(), file(64055, RO));
+        after.insert(name.into(), file(64055, RO).into());
     }
     assert_eq!(judge(&case(TRANSIENT), &seen, 0).verdict, verdict);
 }

@@ -1,5 +1,7 @@
 //! Records that may be left, and those that may not.
 
+use std::sync::Arc;
+
 use rstest::rstest;
 
 use super::*;
@@ -24,7 +26,7 @@ fn no_record_is_left_but_what_the_owner_put_there(
     let owned = |names: &[&str]| names.iter().map(ToString::to_string).collect::<Vec<_>>();
     let mut seen = right();
     let disk = seen.before.get_mut("disk.raw").unwrap();
-    disk.records = owned(before);
+    Arc::make_mut(disk).records = owned(before);
     after(&mut seen, 1, "disk.raw").records = owned(left);
     assert_eq!(said(&judge(&case(LABEL), &seen, 0)), (verdict, message));
 }

@@ -76,9 +76,9 @@ fn refused(right: &Matrix, step: Step) -> Matrix {
 fn dropped(right: &Matrix, row: usize, seen: &Observation) -> Option<(String, Matrix)> {
     let file = &right.rows[row].file;
     let state = |state: &FileState| (state.owner, state.label.clone());
-    let before = state(&seen.before[file]);
+    let before = state(&seen.before[file.as_str()]);
     let mut stages = seen.stages.iter();
-    stages.find(|stage| state(&stage.after[file]) != before)?;
+    stages.find(|stage| state(&stage.after[file.as_str()]) != before)?;
     let mut wrong = right.clone();
     wrong.rows.remove(row);
     Some((format!("{file} without a row"), wrong))
@@ -102,12 +102,12 @@ struct States<'a> {
 impl<'a> States<'a> {
     fn of(right: &Matrix, row: usize, step: usize, seen: &'a Observation) -> Option<Self> {
         let file = &right.rows[row].file;
-        let before = seen.before.get(file)?;
+        let before = seen.before.get(file.as_str())?;
         let previous = match step {
             0 => before,
-            _ => seen.stages.get(step - 1)?.after.get(file)?,
+            _ => seen.stages.get(step - 1)?.after.get(file.as_str())?,
         };
-        let after = seen.stages.get(step)?.after.get(file)?;
+        let after = seen.stages.get(step)?.after.get(file.as_str())?;
         Some(States {
             before,
             previous,
