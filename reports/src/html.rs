@@ -36,14 +36,20 @@ pub fn write(run: &Run, out: &mut impl Write) -> io::Result<()> {
     let page = view::Page::of(run, &tally)
         .render()
         .map_err(io::Error::other)?;
-    let mut texts = setup::Texts::default();
-    let rest = up_to(&page, ROOM[0], out)?;
-    let cases = data::write(run, &tally, out)?;
-    let rest = up_to(rest, ROOM[1], out)?;
-    setup::write(run, &cases, &mut texts, out)?;
-    let rest = up_to(rest, ROOM[2], out)?;
-    texts.write(out)?;
-    out.write_all(rest.as_bytes())
+    let groups = data::groups(run);
+    std::thread::scope(|scope| {
+        // Half of the page, while the other half is written.
+        let setups = scope.spawn(|| setup::write(run, &groups));
+        let rest = up_to(&page, ROOM[0], out)?;
+        data::write(run, &groups, &tally, out)?;
+        let rest = up_to(rest, ROOM[1], out)?;
+        let setups = setups.join();
+        let (setups, texts) = setups.unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+        out.write_all(&setups)?;
+        let rest = up_to(rest, ROOM[2], out)?;
+        texts.write(out)?;
+        out.write_all(rest.as_bytes())
+    })
 }
 
 /// Writes the page up to a place that is left free, and gives back what follows it.

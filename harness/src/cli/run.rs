@@ -119,6 +119,8 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Exit, Failure> {
         }
         writeln!(out, "\nreports: {}", page.display())?;
     }
+    // The process ends here: hundreds of thousands of texts need not be freed one by one.
+    std::mem::forget(finished);
     Ok(match stop.load(Ordering::Relaxed) {
         true => Exit::Interrupted,
         false => Exit::of_footer(&footer),

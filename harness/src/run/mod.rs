@@ -1,6 +1,6 @@
 //! A run: every selected case against every subject, as a stream of events.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, mpsc};
@@ -140,7 +140,7 @@ pub fn run(
     if options.suite.select(&options.selection).next().is_none() {
         return Err(RunError::NothingSelected);
     }
-    let selected = options.cases().count() as u64;
+    let cases: Vec<_> = options.cases().collect();
     let settings = Settings::new(IdMap::choose()?);
     let (capabilities, mut subjects) = look_around(options, &settings)?;
     check_required(&options.require, &capabilities)?;
@@ -152,11 +152,11 @@ pub fn run(
 
     sink(Event::Header(Box::new(header(
         options,
-        selected,
+        &cases,
         &infos,
         &capabilities,
     ))))?;
-    let schedule = Schedule::new(options, &subjects);
+    let schedule = Schedule::new(&cases, &subjects);
     let jobs = options
         .jobs
         .or_else(|| std::thread::available_parallelism().ok());
@@ -274,7 +274,7 @@ fn check_required(required: &[String], capabilities: &[Capability]) -> Result<()
 
 fn header(
     options: &Options,
-    selected: u64,
+    cases: &[Selected<'_>],
     subjects: &[SubjectInfo],
     capabilities: &[Capability],
 ) -> RunHeader {
@@ -291,11 +291,11 @@ fn header(
         started: jiff::Timestamp::now().to_string(),
         command: options.command.clone(),
         seed: options.seed,
-        selected,
+        selected: cases.len() as u64,
         shard: options.shard,
         subjects: subjects.to_vec(),
         capabilities: capabilities.iter().map(capability_info).collect(),
-        requirements: cited(options),
+        requirements: cited(cases, &options.suite),
     }
 }
 
@@ -307,16 +307,12 @@ fn capability_info(capability: &Capability) -> CapabilityInfo {
     }
 }
 
-/// The requirements that the selected cases cite, by id.
-fn cited(options: &Options) -> Vec<Requirement> {
-    let mut cited = BTreeMap::new();
-    let scenarios = options.cases().map(|selected| selected.scenario);
-    for id in scenarios.flat_map(|scenario| &scenario.requirements) {
-        if let Some(requirement) = options.suite.requirements.get(id) {
-            cited.insert(id, requirement.clone());
-        }
-    }
-    cited.into_values().collect()
+/// The requirements that these cases cite, by id.
+fn cited(cases: &[Selected<'_>], suite: &Suite) -> Vec<Requirement> {
+    let ids = cases.iter().flat_map(|case| &case.scenario.requirements);
+    let ids: BTreeSet<&String> = ids.collect();
+    let known = ids.into_iter().filter_map(|id| suite.requirements.get(id));
+    known.cloned().collect()
 }
 
 #[cfg(test)]

@@ -35,10 +35,10 @@ pub(super) struct Schedule<'a> {
 }
 
 impl<'a> Schedule<'a> {
-    pub(super) fn new(options: &'a Options, subjects: &[Asked]) -> Self {
+    pub(super) fn new(cases: &[Selected<'a>], subjects: &[Asked]) -> Self {
         Schedule {
             subjects: subjects.to_vec(),
-            groups: groups(&options.cases().collect::<Vec<_>>()).into_iter(),
+            groups: groups(cases).into_iter(),
         }
     }
 

@@ -83,14 +83,16 @@ struct Cell(String, String, State, State, bool);
 #[derive(Serialize, PartialEq, Eq)]
 struct State(String, Option<String>);
 
-/// Writes the JSON of a run, in which no character can end the script element that holds it,
-/// and gives back the ids of the cases in its order.
-pub(super) fn write<'run>(
-    run: &'run Run,
+/// The events of one case.
+pub(super) type Group<'run> = Vec<&'run CaseEvent>;
+
+/// Writes the JSON of a run, in which no character can end the script element that holds it.
+pub(super) fn write(
+    run: &Run,
+    groups: &[Group<'_>],
     tally: &Tally<'_>,
     out: &mut impl Write,
-) -> io::Result<Vec<&'run str>> {
-    let groups = groups(run);
+) -> io::Result<()> {
     let data = Data {
         verdicts: Verdict::ALL.into_iter().map(Verdict::as_str).collect(),
         subjects: tally.subjects.iter().map(|s| shown(s.name)).collect(),
@@ -100,8 +102,7 @@ pub(super) fn write<'run>(
             .map(|events| case(run, events, tally))
             .collect(),
     };
-    json::inside_html(&data, out)?;
-    Ok(groups.iter().map(|events| &*events[0].case).collect())
+    json::inside_html(&data, out)
 }
 
 fn requirements(header: &RunHeader) -> Vec<Requirement> {
@@ -117,8 +118,8 @@ fn requirements(header: &RunHeader) -> Vec<Requirement> {
 }
 
 /// The events of each case, worst case first.
-fn groups(run: &Run) -> Vec<Vec<&CaseEvent>> {
-    let mut by_id: BTreeMap<&str, Vec<&CaseEvent>> = BTreeMap::new();
+pub(super) fn groups(run: &Run) -> Vec<Group<'_>> {
+    let mut by_id: BTreeMap<&str, Group<'_>> = BTreeMap::new();
     for event in &run.cases {
         by_id.entry(&event.case).or_default().push(event);
     }

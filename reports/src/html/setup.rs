@@ -6,6 +6,7 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
+use super::data::Group;
 use super::header::{self, Field};
 use super::{Shown, lines};
 use crate::event::Setup;
@@ -76,19 +77,20 @@ impl<'run> Texts<'run> {
     }
 }
 
-/// Writes the setup of each of these cases on a line; `null` for one that has none.
+/// The setup of each of these cases on a line, `null` for one that has none, and the texts.
 pub(super) fn write<'run>(
     run: &'run Run,
-    cases: &[&str],
-    texts: &mut Texts<'run>,
-    out: &mut impl Write,
-) -> io::Result<()> {
-    for case in cases {
-        let setup = run.setups.get(*case).map(|setup| row(setup, texts));
-        json::inside_html(&setup, out)?;
+    cases: &[Group<'_>],
+) -> io::Result<(Vec<u8>, Texts<'run>)> {
+    let mut out = Vec::new();
+    let mut texts = Texts::default();
+    for events in cases {
+        let setup = run.setups.get(&events[0].case);
+        let setup = setup.map(|setup| row(setup, &mut texts));
+        json::inside_html(&setup, &mut out)?;
         writeln!(out)?;
     }
-    Ok(())
+    Ok((out, texts))
 }
 
 fn row<'run>(setup: &'run Setup, texts: &mut Texts<'run>) -> Row<'run> {
