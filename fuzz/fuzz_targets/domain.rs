@@ -17,8 +17,12 @@ fuzz_target!(|bytes: &[u8]| {
     assert_eq!(again.write(Form::Persistent), persistent);
     let runtime = document.write(Form::Runtime);
     let again = Document::parse(runtime.as_bytes()).expect("what was written reads back");
-    // Only what carries a secret may read differently: it is hidden or left out.
     let text = String::from_utf8_lossy(bytes);
+    // Another reader takes it, too; it looks up prefixes, which this one doesn't.
+    if !text.contains(':') {
+        roxmltree::Document::parse(&text).expect("what was read is well-formed");
+    }
+    // Only what carries a secret may read differently: it is hidden or left out.
     let left_out = ["cookies", "passwd"].iter().any(|name| text.contains(name));
     if !left_out && !runtime.contains("***") {
         let same = again.domain().map_err(|error| error.fault);

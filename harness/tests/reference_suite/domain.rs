@@ -1,7 +1,9 @@
 //! Domain XML as it comes in.
 
 use proptest::prelude::*;
-use qconform::reference::domain::{DeclaredBacking, Domain, Location, Model, NbdServer, Remote};
+use qconform::reference::domain::{
+    DeclaredBacking, Document, Domain, Location, Model, NbdServer, Remote,
+};
 use qconform::reference::format::Format;
 use rstest::rstest;
 
@@ -143,6 +145,18 @@ fn a_domains_seclabel_without_a_model_is_selinuxs_unless_it_refuses(
 #[case::ends_early("<domain>", "malformed-xml", 1)]
 #[case::two_roots("<domain/>\n<domain/>", "malformed-xml", 2)]
 #[case::not_utf_8("<domain>\n\u{1}", "malformed-xml", 2)]
+#[case::no_name("<domain>\n<\t/></domain>", "malformed-xml", 2)]
+#[case::no_name_of_an_element("<domain>\n<1/></domain>", "malformed-xml", 2)]
+#[case::no_name_of_an_attribute("<domain>\n<name 1='a'/></domain>", "malformed-xml", 2)]
+#[case::markup_in_an_attribute("<domain>\n<name a='<'/></domain>", "malformed-xml", 2)]
+#[case::a_reference_to_no_character("<domain>\n<name>&#1;</name></domain>", "malformed-xml", 2)]
+#[case::one_in_an_attribute("<domain>\n<name a='&#xfffe;'/></domain>", "malformed-xml", 2)]
+#[case::a_control_character("<domain>\n<name>\u{1}</name></domain>", "malformed-xml", 2)]
+#[case::another_encoding(
+    "<?xml version='1.0' encoding='ISO-8859-1'?><domain/>",
+    "malformed-xml",
+    1
+)]
 #[case::other_root("<network/>", "not-a-domain", 1)]
 #[case::no_target("<domain><devices>\n<disk/></devices></domain>", "missing-element", 2)]
 #[case::format(
@@ -339,5 +353,63 @@ proptest! {
         bytes.splice(cut..cut, insert);
         let _ = Domain::parse(&bytes);
         let _ = Domain::parse(&FULL.as_bytes()[..cut]);
+    }
+}
+
+/// Whether another reader takes a document, too; it refuses prefixes that are not declared, which
+/// libvirt's reader only reports.
+fn is_well_formed(xml: &str) -> bool {
+    !matches!(
+        roxmltree::Document::parse(xml),
+        Err(error) if !matches!(error, roxmltree::Error::UnknownNamespace(..))
+    )
+}
+
+#[rstest]
+#[case::attributes_without_a_space("<domain a='1'b='2'/>")]
+#[case::an_end_of_cdata("<domain>]]></domain>")]
+#[case::two_hyphens("<domain><!-- -- --></domain>")]
+#[case::a_late_declaration(" <?xml version='1.0'?><domain/>")]
+#[case::a_declaration_inside("<domain><?xml version='1.0'?></domain>")]
+#[case::cdata_before("<![CDATA[]]><domain/>")]
+#[case::cdata_behind("<domain/><![CDATA[]]>")]
+#[case::a_reference_before("&#32;<domain/>")]
+#[case::an_instruction_without_a_name("<domain><?1?></domain>")]
+#[case::no_value("<domain a/>")]
+#[case::no_quotes("<domain a=1/>")]
+#[case::twice("<domain a='1' a='2'/>")]
+#[case::an_ampersand("<domain a='&'/>")]
+#[case::a_space_before_a_name("< domain/>")]
+#[case::a_slash_by_itself("<domain / >")]
+fn what_no_reader_takes_is_refused(#[case] xml: &str) {
+    assert!(!is_well_formed(xml));
+    let error = Domain::parse(xml.as_bytes()).unwrap_err();
+    assert_eq!(error.fault.as_str(), "malformed-xml");
+}
+
+#[rstest]
+#[case::a_declaration("<?xml version='1.0' encoding='UTF-8'?>\n<domain/>")]
+#[case::comments_and_instructions("<!-- a --><domain><?a b?><!-- - --></domain><?a?><!---->")]
+#[case::quotes_in_values("<domain a='\"' b = \"'\"\nc=''/>")]
+#[case::spaces_in_tags("<domain ></domain >")]
+#[case::a_prefix("<domain><qemu:a/></domain>")]
+fn what_every_reader_takes_is_read(#[case] xml: &str) {
+    assert!(is_well_formed(xml));
+    Document::parse(xml.as_bytes()).unwrap();
+}
+
+proptest! {
+    #[test]
+    fn what_is_read_is_well_formed(
+        cut in 0..FULL.len(),
+        insert in "[<>/?!&;#x1a'\" =\\]\\[-]{0,6}",
+        gone in 0..4_usize,
+    ) {
+        let mut text = FULL.to_owned();
+        let end = (cut + gone).min(text.len());
+        text.replace_range(cut..end, &insert);
+        if Document::parse(text.as_bytes()).is_ok() {
+            prop_assert!(is_well_formed(&text), "{}", text);
+        }
     }
 }

@@ -9,6 +9,7 @@ pub mod document;
 mod encryption;
 pub mod error;
 mod fault;
+mod grammar;
 mod network;
 pub mod options;
 mod parse;

@@ -6,10 +6,12 @@
 
 use quick_xml::XmlVersion;
 use quick_xml::escape::resolve_predefined_entity;
+use quick_xml::events::attributes::Attribute;
 use quick_xml::events::{BytesRef, BytesStart, Event};
 use quick_xml::reader::Reader;
 
 use super::error::{DomainError, DomainFault};
+use super::grammar::{self, is_char, is_name};
 use super::tree::{Element, Node};
 
 const MAX_BYTES: usize = 4 << 20;
@@ -30,6 +32,9 @@ pub(super) fn document(xml: &[u8]) -> Result<Element, DomainError> {
     }
     let text = std::str::from_utf8(xml)
         .map_err(|error| locate(xml, error.valid_up_to(), malformed("document is not utf-8")))?;
+    if let Some((at, character)) = text.char_indices().find(|(_, c)| !is_char(*c)) {
+        return Err(locate(xml, at, no_character(character)));
+    }
     let mut builder = Builder {
         xml,
         place: Place::default(),
@@ -37,6 +42,7 @@ pub(super) fn document(xml: &[u8]) -> Result<Element, DomainError> {
         root: None,
     };
     let mut reader = Reader::from_str(text);
+    reader.config_mut().check_comments = true;
     loop {
         let at = offset(&reader);
         let event = reader.read_event().map_err(|error| {
@@ -44,6 +50,10 @@ pub(super) fn document(xml: &[u8]) -> Result<Element, DomainError> {
         })?;
         if matches!(event, Event::Eof) {
             return builder.finish(at);
+        }
+        let inside = !builder.stack.is_empty();
+        if let Some(message) = grammar::fault(&event, at == 0, inside) {
+            return Err(locate(xml, at, DomainFault::Malformed(message)));
         }
         builder.take(event, at)?;
     }
@@ -59,6 +69,14 @@ fn offset_of_error(reader: &Reader<&[u8]>) -> usize {
 
 fn malformed(message: &str) -> DomainFault {
     DomainFault::Malformed(message.to_owned())
+}
+
+fn no_character(character: char) -> DomainFault {
+    let message = format!(
+        "character U+{:04X} can't stand in xml",
+        u32::from(character)
+    );
+    DomainFault::Malformed(message)
 }
 
 fn locate(xml: &[u8], offset: usize, fault: DomainFault) -> DomainError {
@@ -147,12 +165,7 @@ impl Builder<'_> {
                 return Err(fail("element has too many attributes".to_owned()));
             }
             let attribute = attribute.map_err(|error| fail(error.to_string()))?;
-            let value = attribute
-                .normalized_value(XmlVersion::Implicit1_0)
-                .map_err(|error| fail(error.to_string()))?;
-            element
-                .attributes
-                .push((attribute.key.as_ref().to_owned(), value.into_owned()));
+            element.attributes.push(pair(&attribute).map_err(fail)?);
         }
         self.stack.push(element);
         Ok(())
@@ -191,6 +204,9 @@ impl Builder<'_> {
             .resolve_char_ref()
             .map_err(|error| locate(self.xml, at, malformed(&error.to_string())))?;
         if let Some(character) = character {
+            if !is_char(character) {
+                return Err(locate(self.xml, at, no_character(character)));
+            }
             return self.text(character.encode_utf8(&mut [0; 4]), at);
         }
         let name = reference.xml10_content();
@@ -209,5 +225,22 @@ impl Builder<'_> {
             Some(root) if self.stack.is_empty() => Ok(root),
             _ => Err(locate(self.xml, at, malformed("document ends too early"))),
         }
+    }
+}
+
+/// Name and value of an attribute, or what is wrong with it.
+fn pair(attribute: &Attribute<'_>) -> Result<(String, String), String> {
+    let name = attribute.key.as_ref();
+    if !is_name(name) {
+        return Err(format!("{name:?} is no name of an attribute"));
+    }
+    if attribute.value.contains('<') {
+        return Err(format!("the value of attribute {name} has a `<`"));
+    }
+    let value = attribute.normalized_value(XmlVersion::Implicit1_0);
+    let value = value.map_err(|error| error.to_string())?;
+    match value.chars().find(|c| !is_char(*c)) {
+        Some(character) => Err(no_character(character).to_string()),
+        None => Ok((name.to_owned(), value.into_owned())),
     }
 }
