@@ -18,7 +18,7 @@ use fixture::Fixture;
 pub use order::{CaseOrder, Observation, Order, Reply, Stage};
 pub use told::Told;
 
-use crate::observe::{Observer, Watch};
+use crate::observe::{Observer, Snapshot, Watch};
 use crate::subject::adapter::check;
 use crate::subject::adapter::{Adapter, Launch};
 use crate::subject::{Registry, Subject};
@@ -35,6 +35,8 @@ pub struct Service<'a> {
     fixture: Fixture,
     /// Those of the last case.
     files: Option<Arc<CaseFiles>>,
+    /// What was told of them.
+    before: Option<Snapshot>,
 }
 
 impl std::fmt::Debug for Service<'_> {
@@ -54,6 +56,7 @@ impl<'a> Service<'a> {
             observer: Observer::default(),
             fixture: Fixture::default(),
             files: None,
+            before: None,
         }
     }
 
@@ -83,11 +86,15 @@ impl<'a> Service<'a> {
                 .map(|lines| Reply::Checked { lines })
                 .map_err(|error| format!("the images can't be made: {error}")),
             Order::Case { files, mut case } => {
+                // Whoever tells of files knows nothing of those of the case before.
+                let known = self.before.take().filter(|_| files.is_none());
                 let files = files.or_else(|| self.files.take());
                 case.files = files.ok_or("the worker was never told of the case's files")?;
                 self.files = Some(Arc::clone(&case.files));
                 let observation = self.case(*case)?;
-                Ok(Reply::Observed(Box::new(observation.into())))
+                self.before = Some(observation.before.clone());
+                let told = Told::of(observation, known.as_ref());
+                Ok(Reply::Observed(Box::new(told)))
             }
         }
     }

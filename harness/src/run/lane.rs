@@ -7,14 +7,14 @@ use std::time::{Duration, Instant};
 
 use qconform_reports::event::{CaseEvent, Setup, SubjectInfo};
 use qconform_scenarios::case::{Ask, Case};
-use qconform_scenarios::file::CaseFiles;
 use qconform_scenarios::verdict::{Level, Verdict};
 
 use super::common::Common;
+use super::informed::{Failure, Informed};
 use super::schedule::{self, Job};
 use super::{Adapters, Options, RunError, repeat, setup};
 use crate::judge::{self, Judgement};
-use crate::sandbox::{CallError, Capability, IdMap, Settings, Worker};
+use crate::sandbox::{CallError, Capability, IdMap, Settings};
 use crate::subject::adapter::Launch;
 use crate::subject::adapter::check::Line;
 use crate::worker::{CaseOrder, Observation, Order, Reply};
@@ -31,12 +31,6 @@ pub(super) struct Lane<'a> {
     /// without a name.
     workers: BTreeMap<String, Informed>,
     common: Common<'a>,
-}
-
-/// A worker, and the files of the case that it answered last, which it still knows.
-struct Informed {
-    worker: Worker,
-    files: Option<Arc<CaseFiles>>,
 }
 
 impl<'a> Lane<'a> {
@@ -133,10 +127,7 @@ impl<'a> Lane<'a> {
         let name = launch.map_or("", |_| &job.subject);
         let worker = match self.workers.entry(name.to_owned()) {
             Entry::Occupied(worker) => worker.into_mut(),
-            Entry::Vacant(place) => place.insert(Informed {
-                worker: start(launch, self.settings)?,
-                files: None,
-            }),
+            Entry::Vacant(place) => place.insert(Informed::start(launch, self.settings)?),
         };
         let order = CaseOrder {
             subject: job.subject.clone(),
@@ -147,31 +138,20 @@ impl<'a> Lane<'a> {
             ask: case.ask.clone(),
             records: job.records.clone(),
         };
-        // Taken: what a worker knows that failed is uncertain.
-        let known = worker.files.take();
-        let told = known.is_some_and(|known| Arc::ptr_eq(&known, &case.files));
-        let order = Order::case(order, told);
         let timeout = timeout(self.options.timeout, launch, case);
-        let reply = call(&mut worker.worker, &order, timeout);
-        let died = matches!(reply, Err(Failure::Call(_)));
-        let judgement = match reply {
-            Ok(Reply::Observed(told)) => {
-                let observation = Observation::from(*told);
-                worker.files = Some(Arc::clone(&case.files));
+        let seen = worker.observe(order, timeout);
+        let died = matches!(seen, Err(Failure::Call(_)));
+        let judgement = match seen {
+            Ok(observation) => {
                 let judgement = judge::judge(case, &observation, self.options.seed);
                 let judgement = judge::excuse(case, &observation, &job.refusals, judgement);
                 return Ok((judgement, Some(observation)));
             }
-            Ok(Reply::Failed { message }) => plain(Verdict::HarnessError, message),
-            Ok(Reply::Described(_) | Reply::Checked { .. }) => plain(
-                Verdict::HarnessError,
-                "the worker answered another question".to_owned(),
-            ),
             Err(Failure::Call(CallError::TimedOut)) => {
                 plain(Verdict::TimedOut, format!("no answer in {timeout:?}"))
             }
             Err(Failure::Call(error)) => plain(Verdict::Crashed, error.to_string()),
-            Err(Failure::Json(error)) => plain(Verdict::HarnessError, error.to_string()),
+            Err(Failure::Harness(message)) => plain(Verdict::HarnessError, message),
         };
         if died {
             self.workers.remove(name);
@@ -207,25 +187,6 @@ fn steps(case: &Case, seen: &Observation) -> u32 {
     }
 }
 
-/// Why a worker gave no reply that can be read.
-enum Failure {
-    Call(CallError),
-    Json(serde_json::Error),
-}
-
-fn call(worker: &mut Worker, order: &Order, deadline: Duration) -> Result<Reply, Failure> {
-    let request = serde_json::to_vec(order).map_err(Failure::Json)?;
-    let reply = worker.call(&request, deadline).map_err(Failure::Call)?;
-    serde_json::from_slice(&reply).map_err(Failure::Json)
-}
-
-fn start(launch: Option<&Launch>, settings: &Settings) -> Result<Worker, RunError> {
-    Ok(match launch {
-        Some(launch) => Worker::start(&launch.settings(settings))?,
-        None => Worker::start(settings)?,
-    })
-}
-
 /// Time that a case may take. An adapter that needs longer for each answer says so.
 fn timeout(usual: Duration, launch: Option<&Launch>, case: &Case) -> Duration {
     let questions = match &case.ask {
@@ -250,18 +211,17 @@ pub(super) fn check(name: &str, launch: &Launch) -> Result<Vec<Line>, RunError> 
         message,
     };
     let settings = Settings::new(IdMap::choose()?);
-    let mut worker = start(Some(launch), &settings)?;
+    let mut worker = Informed::start(Some(launch), &settings)?;
     let order = Order::Check {
         launch: launch.clone(),
     };
     // Time-outs end a check early: this is for many slow answers.
     let time = launch.limits.time().saturating_mul(CHECKS) + Duration::from_secs(30);
-    match call(&mut worker, &order, time) {
+    match worker.call(&order, time) {
         Ok(Reply::Checked { lines }) => Ok(lines),
-        Ok(Reply::Failed { message }) => Err(fail(message)),
-        Ok(Reply::Observed(_) | Reply::Described(_)) => Err(fail("no check".to_owned())),
+        Ok(_) => Err(fail("no check".to_owned())),
         Err(Failure::Call(error)) => Err(fail(error.to_string())),
-        Err(Failure::Json(error)) => Err(fail(error.to_string())),
+        Err(Failure::Harness(message)) => Err(fail(message)),
     }
 }
 
@@ -282,9 +242,9 @@ pub(super) fn describe_all(
             subject: name.clone(),
             launch: launch.cloned(),
         };
-        let mut worker = start(launch, settings)?;
+        let mut worker = Informed::start(launch, settings)?;
         let time = launch.map_or(Duration::ZERO, |launch| launch.limits.time());
-        match call(&mut worker, &order, time + Duration::from_secs(30)) {
+        match worker.call(&order, time + Duration::from_secs(30)) {
             Ok(Reply::Described(description)) => described.push(schedule::Asked {
                 info: SubjectInfo {
                     name: name.clone(),
@@ -294,12 +254,9 @@ pub(super) fn describe_all(
                 records: description.records,
                 refusals: description.refusals,
             }),
-            Ok(Reply::Failed { message }) => return Err(fail(message)),
-            Ok(Reply::Observed(_) | Reply::Checked { .. }) => {
-                return Err(fail("no description".to_owned()));
-            }
+            Ok(_) => return Err(fail("no description".to_owned())),
             Err(Failure::Call(error)) => return Err(fail(error.to_string())),
-            Err(Failure::Json(error)) => return Err(fail(error.to_string())),
+            Err(Failure::Harness(message)) => return Err(fail(message)),
         }
     }
     Ok(described)

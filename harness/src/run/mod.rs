@@ -22,6 +22,7 @@ use crate::subject::adapter::check::Line;
 
 mod chain;
 mod common;
+mod informed;
 mod lane;
 mod ledger;
 pub(crate) mod repeat;

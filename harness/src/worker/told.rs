@@ -1,4 +1,5 @@
-//! An observation as a worker tells it: of each stage only the files that changed.
+//! An observation as a worker tells it: of each stage only the files that changed, and nothing of
+//! the fixture if it is the last case's.
 //!
 //! Most files of a fixture are the same after every step, and the state of each is as long as a
 //! step's whole answer.
@@ -16,7 +17,8 @@ use crate::subject::Answer;
 /// An [`Observation`] on its way.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Told {
-    before: Snapshot,
+    /// `None` for what the case before had.
+    before: Option<Snapshot>,
     stages: Vec<ToldStage>,
     head: Option<String>,
 }
@@ -34,8 +36,9 @@ struct ToldStage {
 /// Files that are new or changed; `None` for those that are gone.
 type Changes = BTreeMap<Arc<str>, Option<Arc<FileState>>>;
 
-impl From<Observation> for Told {
-    fn from(seen: Observation) -> Self {
+impl Told {
+    /// What to tell to somebody who knows what was seen of the last case's fixture, if he does.
+    pub(super) fn of(seen: Observation, known: Option<&Snapshot>) -> Self {
         let mut stages = Vec::with_capacity(seen.stages.len());
         let mut last = &seen.before;
         for stage in &seen.stages {
@@ -52,16 +55,17 @@ impl From<Observation> for Told {
         });
         Told {
             stages: stages.collect(),
-            before: seen.before,
+            before: Some(seen.before).filter(|before| known != Some(before)),
             head: seen.head,
         }
     }
-}
 
-impl From<Told> for Observation {
-    fn from(told: Told) -> Self {
-        let mut last = told.before.clone();
-        let stages = told.stages.into_iter().map(|stage| {
+    /// What was seen; `None` if that takes the last case's fixture and `known` isn't given.
+    #[must_use]
+    pub fn observation(self, known: Option<Snapshot>) -> Option<Observation> {
+        let before = self.before.or(known)?;
+        let mut last = before.clone();
+        let stages = self.stages.into_iter().map(|stage| {
             apply(&mut last, stage.changes);
             Stage {
                 step: stage.step,
@@ -71,11 +75,11 @@ impl From<Told> for Observation {
                 touches: stage.touches,
             }
         });
-        Observation {
+        Some(Observation {
             stages: stages.collect(),
-            before: told.before,
-            head: told.head,
-        }
+            before,
+            head: self.head,
+        })
     }
 }
 
@@ -150,12 +154,13 @@ mod tests {
         #[test]
         fn what_arrives_is_what_was_seen(
             before in snapshot(),
+            known in proptest::option::of(snapshot()),
             after in proptest::collection::vec(snapshot(), 0..4),
         ) {
             let seen = observation(before, after);
-            let sent = serde_json::to_vec(&Told::from(seen.clone())).unwrap();
+            let sent = serde_json::to_vec(&Told::of(seen.clone(), known.as_ref())).unwrap();
             let told: Told = serde_json::from_slice(&sent).unwrap();
-            prop_assert_eq!(Observation::from(told), seen);
+            prop_assert_eq!(told.observation(known), Some(seen));
         }
     }
 
@@ -164,12 +169,21 @@ mod tests {
         let files: Snapshot = [("a".into(), file(1)), ("b".into(), file(2))].into();
         let mut after = files.clone();
         after.insert("b".into(), file(3));
-        let told = Told::from(observation(files, vec![after.clone(), after]));
+        let seen = observation(files.clone(), vec![after.clone(), after]);
+        let told = Told::of(seen, Some(&files));
+        assert_eq!(told.before, None);
         let told: Vec<Vec<&str>> = told
             .stages
             .iter()
             .map(|stage| stage.changes.keys().map(|name| &**name).collect())
             .collect();
         assert_eq!(told, [vec!["b"], vec![]]);
+    }
+
+    #[test]
+    fn a_fixture_that_nobody_knows_is_no_observation() {
+        let files: Snapshot = [("a".into(), file(1))].into();
+        let told = Told::of(observation(files.clone(), vec![]), Some(&files));
+        assert_eq!(told.observation(None), None);
     }
 }

@@ -77,7 +77,7 @@ fn observe(worker: &mut Worker, case: &Case) -> Result<Observation, Failed> {
     let order = serde_json::to_vec(&Order::case(order, false))?;
     let reply = worker.call(&order, TIMEOUT)?;
     match serde_json::from_slice(&reply)? {
-        Reply::Observed(told) => Ok((*told).into()),
+        Reply::Observed(told) => Ok(told.observation(None).ok_or("no fixture")?),
         other => Err(format!("{}: {other:?}", case.id).into()),
     }
 }
