@@ -180,3 +180,21 @@ proptest! {
         prop_assert_eq!(before.domain(), after.domain());
     }
 }
+
+#[rstest]
+#[case::in_a_name("<name>a <b/>  <c>d</c>\n e</name>")]
+#[case::in_metadata("<metadata><x>one <y><z/>two </y> <y/>three</x></metadata>")]
+#[case::text_alone("<title>  a  </title>")]
+fn elements_in_text_are_written_as_they_stand(
+    #[case] inner: &str,
+    #[values(Form::Persistent, Form::Runtime)] form: Form,
+) {
+    let document = Document::parse(format!("<domain>{inner}</domain>").as_bytes()).unwrap();
+    let written = document.write(form);
+    let text = inner
+        .trim_start_matches("<metadata>")
+        .trim_end_matches("</metadata>");
+    assert!(written.contains(text), "{written}");
+    let again = Document::parse(written.as_bytes()).unwrap();
+    assert_eq!(again.write(form), written);
+}

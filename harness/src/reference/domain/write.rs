@@ -48,26 +48,43 @@ impl Page {
             .iter()
             .filter(|node| node.element().is_none_or(|child| !self.is_left_out(child)))
             .collect();
-        // White space between elements is indentation, and that is written anew.
-        let has_elements = content.iter().any(|node| node.element().is_some());
-        let shown = |node: &&Node| match node {
-            Node::Text(text) => !(has_elements && text.trim().is_empty()),
-            Node::Element(_) => true,
-        };
-        let content: Vec<&Node> = content.into_iter().filter(shown).collect();
         if content.is_empty() {
             return self.event(Event::Empty(start));
         }
         self.event(Event::Start(start));
-        for node in content {
-            match node {
-                Node::Element(child) => self.element(child, false),
-                Node::Text(text) => {
-                    self.event(Event::Text(BytesText::new(&redact::text(text))));
-                }
-            }
-        }
+        self.content(&content);
         self.event(Event::End(BytesEnd::new(element.name.as_str())));
+    }
+
+    /// White space between elements is indentation, and that is written anew; where elements stand
+    /// in text, as they may in a domain's `<metadata>`, it is a part of the text.
+    fn content(&mut self, content: &[&Node]) {
+        let has_elements = content.iter().any(|node| node.element().is_some());
+        let has_text = content
+            .iter()
+            .any(|node| !is_blank(node) && node.element().is_none());
+        if has_elements && has_text {
+            let mut plain = Page {
+                writer: Writer::new(Vec::new()),
+                form: self.form,
+            };
+            content.iter().for_each(|node| plain.node(node));
+            let written = plain.writer.into_inner();
+            let written = BytesText::from_escaped(String::from_utf8_lossy(&written));
+            return self.event(Event::Text(written));
+        }
+        let is_shown = |node: &&&Node| !(has_elements && is_blank(node));
+        content
+            .iter()
+            .filter(is_shown)
+            .for_each(|node| self.node(node));
+    }
+
+    fn node(&mut self, node: &Node) {
+        match node {
+            Node::Element(child) => self.element(child, false),
+            Node::Text(text) => self.event(Event::Text(BytesText::new(&redact::text(text)))),
+        }
     }
 
     fn is_left_out(&self, element: &Element) -> bool {
@@ -79,4 +96,8 @@ impl Page {
     fn event(&mut self, event: Event<'_>) {
         let _infallible = self.writer.write_event(event);
     }
+}
+
+fn is_blank(node: &Node) -> bool {
+    matches!(node, Node::Text(text) if text.trim().is_empty())
 }
