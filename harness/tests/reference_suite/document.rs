@@ -198,3 +198,10 @@ fn elements_in_text_are_written_as_they_stand(
     let again = Document::parse(written.as_bytes()).unwrap();
     assert_eq!(again.write(form), written);
 }
+
+#[test]
+fn a_root_that_is_no_domain_is_not_left_out_as_a_secret() {
+    let document = Document::parse(b"<cookies><a/><passwd/></cookies>").unwrap();
+    let written = document.write(Form::Runtime);
+    assert_eq!(written, "<cookies>\n  <a/>\n</cookies>\n");
+}

@@ -28,7 +28,7 @@ struct Page {
 
 impl Page {
     fn element(&mut self, element: &Element, is_root: bool) {
-        if self.is_left_out(element) {
+        if !is_root && self.is_left_out(element) {
             return;
         }
         let mut start = BytesStart::new(element.name.as_str());
