@@ -2,9 +2,11 @@
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
+use qconform_scenarios::baseline::Baseline;
 use qconform_scenarios::page;
 use qconform_scenarios::scenario::Combination;
 use qconform_scenarios::select::Selection;
@@ -92,18 +94,32 @@ fn the_suite_covers_each_level() {
 }
 
 #[test]
-fn every_baseline_speaks_of_cases_that_exist() {
+fn every_deviation_is_of_cases_that_cite_the_requirement_that_it_breaks() {
     let suite = Suite::embedded().unwrap();
-    let ids: Vec<String> = suite
-        .select(&Selection::default())
-        .map(|selected| selected.id)
-        .collect();
-    for deviation in Suite::baseline("qemu").unwrap().deviations() {
-        assert!(
-            ids.iter().any(|id| deviation.covers(id)),
-            "{}",
-            deviation.place
-        );
+    let selection = Selection::default();
+    let cases: Vec<_> = suite.select(&selection).collect();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("baselines");
+    let files = fs::read_dir(folder).unwrap();
+    let baselines = files.map(|file| {
+        let path = file.unwrap().path();
+        let subject = path.file_stem().unwrap().to_str().unwrap();
+        Suite::baseline(subject).unwrap()
+    });
+    let baselines: Vec<Baseline> = baselines.collect();
+    assert!(baselines.len() > 15);
+    for deviation in baselines.iter().flat_map(Baseline::deviations) {
+        let covered = cases.iter().filter(|case| deviation.covers(&case.id));
+        let covered: Vec<_> = covered.collect();
+        assert!(!covered.is_empty(), "{}", deviation.place);
+        for case in covered {
+            let cited = &case.scenario.requirements;
+            let (place, broken) = (&deviation.place, &deviation.requirement);
+            assert!(
+                cited.contains(broken),
+                "{place}: {} cites {cited:?}",
+                case.id
+            );
+        }
     }
 }
 
