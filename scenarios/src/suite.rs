@@ -47,18 +47,14 @@ impl Suite {
     /// The suite that ships with the tool.
     pub fn embedded() -> Result<Self, DataError> {
         let requirements = Requirements::parse("requirements.toml", REQUIREMENTS)?;
-        let names = self::names::<Scenarios>();
-        let (first, second) = names.split_at(names.len() / 2);
-        let (first, second) = std::thread::scope(|scope| {
-            let second = scope.spawn(|| parse_all(second));
-            let first = parse_all(first);
-            let panicked = |panic| std::panic::resume_unwind(panic);
-            (first, second.join().unwrap_or_else(panicked))
-        });
-        let mut scenarios = first?;
-        scenarios.extend(second?);
+        let mut scenarios = Vec::new();
+        for name in names::<Scenarios>() {
+            let file = format!("suite/{name}");
+            let id = name.trim_end_matches(".toml");
+            scenarios.push(Scenario::parse(&file, id, &text::<Scenarios>(&name))?);
+        }
         let mut bugs = Vec::new();
-        for name in self::names::<Bugs>() {
+        for name in names::<Bugs>() {
             bugs.extend(Bug::parse_all(
                 &format!("bugs/{name}"),
                 &text::<Bugs>(&name),
@@ -154,15 +150,6 @@ impl Suite {
         let bytes = hash.finalize();
         bytes.iter().map(|byte| format!("{byte:02x}")).collect()
     }
-}
-
-/// Reads these scenarios.
-fn parse_all(names: &[String]) -> Result<Vec<Scenario>, DataError> {
-    let parse = |name: &String| {
-        let id = name.trim_end_matches(".toml");
-        Scenario::parse(&format!("suite/{name}"), id, &text::<Scenarios>(name))
-    };
-    names.iter().map(parse).collect()
 }
 
 /// A selected case that isn't typed yet.
