@@ -41,19 +41,26 @@ impl<W: Write> Writer<W> {
     /// because its line is longer than [`MAX_LINE`]; nothing of it is written.
     pub fn write(&mut self, event: &Event) -> io::Result<()> {
         let start = self.lines.len();
+        self.append(event)
+            .inspect_err(|_| self.lines.truncate(start))?;
+        if matches!(event, Event::Setup(_)) {
+            return Ok(());
+        }
+        // Taken off whether or not they arrive: part of them may have.
+        let written = self.out.write_all(&self.lines);
+        self.lines.clear();
+        written.and_then(|()| self.out.flush())
+    }
+
+    fn append(&mut self, event: &Event) -> io::Result<()> {
+        let start = self.lines.len();
         json::compact(event, &mut self.lines)?;
         if self.lines.len() - start > MAX_LINE {
-            self.lines.truncate(start);
             let message = format!("event is longer than {MAX_LINE} bytes");
             return Err(io::Error::new(io::ErrorKind::InvalidData, message));
         }
         self.lines.push(b'\n');
-        if matches!(event, Event::Setup(_)) {
-            return Ok(());
-        }
-        self.out.write_all(&self.lines)?;
-        self.lines.clear();
-        self.out.flush()
+        Ok(())
     }
 }
 

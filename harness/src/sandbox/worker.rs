@@ -171,7 +171,7 @@ impl Worker {
     /// Any [`CallError`] leaves the worker dead: the caller starts another.
     pub fn call(&mut self, request: &[u8], deadline: Duration) -> Result<Vec<u8>, CallError> {
         let until = moment(deadline);
-        if memchr::memchr(b'\n', request).is_some() {
+        if request.contains(&b'\n') {
             let error = io::Error::new(io::ErrorKind::InvalidInput, "a request contains a newline");
             return Err(self.process.fail(LineError::Io(error)));
         }

@@ -125,14 +125,8 @@ mod tests {
     }
 
     fn snapshot() -> impl Strategy<Value = Snapshot> {
-        let file = ("[abc]", 0..3_u32).prop_map(|(name, uid)| (Arc::from(name), file(uid)));
-        proptest::collection::btree_map(file.clone().prop_map(|(name, _)| name), file, 0..4)
-            .prop_map(|files| {
-                files
-                    .into_iter()
-                    .map(|(name, (_, state))| (name, state))
-                    .collect()
-            })
+        let name = "[abc]".prop_map(Arc::from);
+        proptest::collection::btree_map(name, (0..3_u32).prop_map(file), 0..4)
     }
 
     fn observation(before: Snapshot, snapshots: Vec<Snapshot>) -> Observation {
