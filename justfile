@@ -48,6 +48,10 @@ bench-reports:
 bench:
     cd bench && cargo bench
 
+# time of a run, two workers against one, in turn; `just bench-run OLD NEW` compares programs
+bench-run *ARGS:
+    bench/run {{ARGS}}
+
 # fuzz the reference from the corpus (needs cargo-fuzz): `just fuzz probe -- -max_total_time=600`;
 # targets are probe, mapping, domain and names
 fuzz TARGET *ARGS:
