@@ -21,20 +21,19 @@ const ZEROS: [u8; BLOCK] = [0; BLOCK];
 /// Bytes read at once.
 pub(super) const CHUNK: usize = 16 * BLOCK;
 
-/// The most bytes of one file that are kept to be compared with.
-const KEPT: usize = 256 << 10;
+/// The most blocks of one file that are kept to be compared with.
+const KEPT: usize = 64;
 
-/// The most bytes of all files together.
-const KEPT_TOGETHER: usize = 8 << 20;
+/// The most blocks of all files together.
+const KEPT_TOGETHER: usize = 2048;
 
-/// Digests of files by path. A file with the very bytes that it had when it was last seen has the
-/// same digest, and comparing them is many times faster than hashing them.
+/// Digests of files by path. A block with the very bytes that it had when the file was last seen has
+/// the same digest, and comparing them is many times faster than hashing them.
 #[derive(Debug, Default)]
 pub(super) struct Digests {
-    /// What was hashed, and the digest.
-    known: HashMap<PathBuf, (Vec<u8>, String)>,
-    /// Bytes of what was hashed, together.
-    size: usize,
+    known: HashMap<PathBuf, Known>,
+    /// Blocks of all that is known.
+    blocks: usize,
 }
 
 impl Digests {
@@ -42,57 +41,106 @@ impl Digests {
     pub(super) fn of(&mut self, path: &Path, length: u64, chunk: &mut [u8]) -> io::Result<String> {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NOATIME | OFlags::CLOEXEC;
         let file = File::from(rustix::fs::open(path, flags, rustix::fs::Mode::empty())?);
-        if let Some((known, digest)) = self.known.get(path)
-            && is_still(known, &file, length, chunk)?
-        {
-            return Ok(digest.clone());
+        if self.blocks > KEPT_TOGETHER - KEPT {
+            *self = Digests::default();
         }
-        let mut content = Content::default();
-        each_block(&file, length, chunk, &mut |at, block| {
-            content.take(at, block);
-            true
-        })?;
-        Ok(match content.hash {
-            Some(hash) => hex(&hash.chain_update(&content.bytes).finalize()),
-            None => self.hashed(path, content.bytes),
-        })
-    }
-
-    fn hashed(&mut self, path: &Path, bytes: Vec<u8>) -> String {
-        let digest = hex(&Sha256::digest(&bytes));
-        self.size += bytes.len();
-        if self.size > KEPT_TOGETHER {
-            self.known.clear();
-            self.size = bytes.len();
-        }
-        let before = self.known.insert(path.to_owned(), (bytes, digest.clone()));
-        self.size -= before.map_or(0, |(bytes, _)| bytes.len());
+        let known = match self.known.get_mut(path) {
+            Some(known) => known,
+            None => self.known.entry(path.to_owned()).or_default(),
+        };
+        let before = known.blocks.len();
+        let digest = known.look(&file, length, chunk);
+        self.blocks = self.blocks - before + known.blocks.len();
         digest
     }
 }
 
-/// Whether a file holds what was hashed of it before.
-fn is_still(known: &[u8], file: &File, length: u64, chunk: &mut [u8]) -> io::Result<bool> {
-    let mut rest = known;
-    let mut next = |at: u64, block: &[u8]| {
-        let after = rest
-            .strip_prefix(&at.to_be_bytes())
-            .and_then(|rest| rest.strip_prefix(block));
-        rest = after.unwrap_or_default();
-        after.is_some()
-    };
-    let is_same = each_block(file, length, chunk, &mut next)?;
-    Ok(is_same && rest.is_empty())
+/// What a file was when it was last seen.
+#[derive(Debug, Default)]
+struct Known {
+    blocks: Vec<Block>,
+    /// Of these blocks; empty if there were more.
+    digest: String,
 }
 
-/// Calls `take` with each block of a file that isn't zeros, and its offset, until it returns false;
-/// whether it never did.
+/// A block that isn't zeros.
+#[derive(Debug)]
+struct Block {
+    at: u64,
+    bytes: Box<[u8]>,
+    digest: [u8; 32],
+}
+
+impl Known {
+    /// The digest of a file: of the offset and the digest of each block that isn't zeros.
+    fn look(&mut self, file: &File, length: u64, chunk: &mut [u8]) -> io::Result<String> {
+        let before = std::mem::take(&mut self.digest);
+        let mut is_same = !before.is_empty();
+        let mut large = None;
+        let mut count = 0;
+        each_block(file, length, chunk, &mut |at, block| {
+            if count == KEPT {
+                fold(large.get_or_insert_default(), &self.blocks);
+                self.blocks.clear();
+                count = 0;
+            }
+            is_same &= self.put(count, at, block);
+            count += 1;
+        })?;
+        is_same &= count == self.blocks.len();
+        self.blocks.truncate(count);
+        if is_same {
+            self.digest = before;
+            return Ok(self.digest.clone());
+        }
+        let is_large = large.is_some();
+        let mut hash = large.unwrap_or_default();
+        fold(&mut hash, &self.blocks);
+        let digest = hex(&hash.finalize());
+        if is_large {
+            self.blocks.clear();
+        } else {
+            self.digest.clone_from(&digest);
+        }
+        Ok(digest)
+    }
+
+    /// Puts a block in its place; whether it was there before.
+    fn put(&mut self, number: usize, at: u64, bytes: &[u8]) -> bool {
+        let place = self.blocks.get_mut(number);
+        if let Some(known) = &place
+            && known.at == at
+            && *known.bytes == *bytes
+        {
+            return true;
+        }
+        let block = Block {
+            at,
+            bytes: bytes.into(),
+            digest: Sha256::digest(bytes).into(),
+        };
+        match place {
+            Some(place) => *place = block,
+            None => self.blocks.push(block),
+        }
+        false
+    }
+}
+
+fn fold(hash: &mut Sha256, blocks: &[Block]) {
+    for block in blocks {
+        hash.update(block.at.to_be_bytes());
+        hash.update(block.digest);
+    }
+}
+
+/// Calls `take` with each block of a file that isn't zeros, and its offset.
 fn each_block(
     file: &File,
     length: u64,
     chunk: &mut [u8],
-    take: &mut dyn FnMut(u64, &[u8]) -> bool,
-) -> io::Result<bool> {
+    take: &mut dyn FnMut(u64, &[u8]),
+) -> io::Result<()> {
     let mut at = 0;
     while at < length
         && let Some(start) = seek(file, SeekFrom::Data(at))?
@@ -107,39 +155,18 @@ fn each_block(
                 .min(usize::try_from(end - at).unwrap_or(usize::MAX));
             let count = fill(file, &mut chunk[..wanted], at)?;
             for (number, block) in chunk[..count].chunks(BLOCK).enumerate() {
-                let is_zero = *block == ZEROS[..block.len()];
-                if !is_zero && !take(at + (number * BLOCK) as u64, block) {
-                    return Ok(false);
+                if *block != ZEROS[..block.len()] {
+                    take(at + (number * BLOCK) as u64, block);
                 }
             }
             at += count as u64;
             if count < wanted {
                 // It became shorter.
-                return Ok(true);
+                return Ok(());
             }
         }
     }
-    Ok(true)
-}
-
-/// What is hashed of a file: each block that isn't zeros, behind its offset.
-#[derive(Default)]
-struct Content {
-    bytes: Vec<u8>,
-    /// Of what came before `bytes`, once there was too much to keep.
-    hash: Option<Sha256>,
-}
-
-impl Content {
-    fn take(&mut self, at: u64, block: &[u8]) {
-        self.bytes.extend_from_slice(&at.to_be_bytes());
-        self.bytes.extend_from_slice(block);
-        if self.bytes.len() > KEPT {
-            let hash = self.hash.get_or_insert_default();
-            hash.update(&self.bytes);
-            self.bytes.clear();
-        }
-    }
+    Ok(())
 }
 
 /// Where data or a hole begins; `None` behind the last data.
@@ -215,12 +242,26 @@ mod tests {
 
     #[test]
     fn a_file_that_is_too_large_to_be_kept_has_a_digest_all_the_same() {
-        let large = vec![7; 3 * KEPT + 5];
+        let large = vec![7; 3 * KEPT * BLOCK + 5];
         let file = sparse(0, &[(0, &large)]);
         let mut other = large.clone();
-        other[2 * KEPT] = 8;
+        other[2 * KEPT * BLOCK] = 8;
         assert_ne!(hash(&file), hash(&sparse(0, &[(0, &other)])));
         assert_eq!(hash(&file), hash(&sparse(0, &[(0, &large)])));
+    }
+
+    #[test]
+    fn a_large_file_of_which_only_the_end_stays_is_another() {
+        let end = (KEPT * BLOCK) as u64;
+        let file = sparse(0, &[(0, &vec![7; KEPT * BLOCK]), (end, b"end")]);
+        let mut digests = Digests::default();
+        let before = of(&mut digests, &file);
+        let zeros = vec![0; KEPT * BLOCK];
+        file.as_file().write_all_at(&zeros, 0).unwrap();
+        let after = of(&mut digests, &file);
+        assert_ne!(after, before);
+        assert_eq!(after, hash(&file));
+        assert_eq!(after, of(&mut digests, &file));
     }
 
     #[test]
@@ -230,14 +271,14 @@ mod tests {
         for round in 1..=3 {
             for (number, file) in (1_u8..).zip(&files) {
                 // Of another length each time, so that what is replaced must be taken off.
-                let bytes = vec![number * round; KEPT - 4096 * usize::from(round)];
+                let bytes = vec![number * round; (KEPT - usize::from(round)) * BLOCK];
                 file.as_file().set_len(0).unwrap();
                 file.as_file().write_all_at(&bytes, 0).unwrap();
                 let digest = of(&mut digests, file);
                 assert_eq!(digest, hash(file), "{round}");
-                assert!(digests.size <= KEPT_TOGETHER);
-                let kept = digests.known.values().map(|(bytes, _)| bytes.len());
-                assert_eq!(digests.size, kept.sum::<usize>());
+                assert!(digests.blocks <= KEPT_TOGETHER);
+                let kept = digests.known.values().map(|known| known.blocks.len());
+                assert_eq!(digests.blocks, kept.sum::<usize>());
             }
         }
     }
@@ -255,6 +296,23 @@ mod tests {
             let after = of(&mut digests, &file);
             prop_assert_ne!(&after, &before);
             prop_assert_eq!(after, hash(&file));
+        }
+
+        #[test]
+        fn what_was_seen_before_changes_no_digest(
+            looks in proptest::collection::vec(
+                proptest::collection::vec((0..12_u64, 0..4_u8), 0..6), 1..5),
+        ) {
+            let mut digests = Digests::default();
+            let file = sparse(0, &[]);
+            for writes in looks {
+                file.as_file().set_len(0).unwrap();
+                file.as_file().set_len(50_000).unwrap();
+                for (block, byte) in writes {
+                    file.as_file().write_all_at(&[byte; BLOCK], block * BLOCK as u64).unwrap();
+                }
+                prop_assert_eq!(of(&mut digests, &file), hash(&file));
+            }
         }
 
         #[test]
