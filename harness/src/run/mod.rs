@@ -211,6 +211,12 @@ fn look_around(
     })
 }
 
+/// How long the thread rests that takes what lanes send.
+const REST: Duration = Duration::from_millis(2);
+
+/// Cases that a lane can send meanwhile: more than it ends.
+const ROOM: usize = 32;
+
 /// Runs the schedule over `lanes` threads. Each owns a worker for as long as it lives,
 /// because a worker dies with the thread that started it.
 fn work(
@@ -223,7 +229,8 @@ fn work(
     sink: &mut dyn FnMut(Ended) -> std::io::Result<()>,
 ) -> Result<(), RunError> {
     let schedule = Mutex::new(schedule);
-    let (sender, receiver) = mpsc::sync_channel::<Result<Ended, RunError>>(64);
+    let (sender, receiver) =
+        mpsc::sync_channel::<Result<Ended, RunError>>(ROOM.saturating_mul(lanes));
     std::thread::scope(|scope| {
         for _ in 0..lanes {
             let (schedule, sender) = (&schedule, sender.clone());
@@ -240,15 +247,30 @@ fn work(
             });
         }
         drop(sender);
-        for ended in receiver {
-            let written = ended.and_then(|ended| sink(ended).map_err(RunError::from));
-            if written.is_err() {
-                stop.store(true, Ordering::Relaxed);
-                return written;
-            }
+        let written = take_all(&receiver, sink);
+        if written.is_err() {
+            stop.store(true, Ordering::Relaxed);
         }
-        Ok(())
+        // Lanes that wait for room must not wait forever.
+        drop(receiver);
+        written
     })
+}
+
+/// Gives what lanes send to `sink`. It rests between, because to be woken for each case costs the
+/// lanes more than what is done then.
+fn take_all(
+    ended: &mpsc::Receiver<Result<Ended, RunError>>,
+    sink: &mut dyn FnMut(Ended) -> std::io::Result<()>,
+) -> Result<(), RunError> {
+    while let Ok(first) = ended.recv() {
+        sink(first?)?;
+        for next in ended.try_iter() {
+            sink(next?)?;
+        }
+        std::thread::sleep(REST);
+    }
+    Ok(())
 }
 
 fn next<'a>(schedule: &Mutex<Schedule<'a>>) -> Option<Vec<Job<'a>>> {
