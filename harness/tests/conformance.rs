@@ -12,7 +12,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
-use qconform::run::{self, Adapters, Options};
+use qconform::run::{self, Adapters, Options, Surroundings};
 use qconform::sandbox;
 use qconform::subject;
 use qconform::worker::Service;
@@ -65,7 +65,6 @@ fn judge(suite: &Suite, id: &str, subject: &str) -> Result<Completion, Failed> {
             ..Selection::default()
         },
         shard: None,
-        subjects: vec![subject.to_owned()],
         adapters: Adapters::new(),
         fitting_only: false,
         seed: 0,
@@ -78,7 +77,8 @@ fn judge(suite: &Suite, id: &str, subject: &str) -> Result<Completion, Failed> {
     };
     let mut events = Vec::new();
     let never = AtomicBool::new(false);
-    run::run(&options, &never, &mut |event| {
+    let found = Surroundings::look(&[subject.to_owned()], &options.adapters)?;
+    run::run(&options, found, &never, &mut |event| {
         events.push(event);
         Ok(())
     })?;

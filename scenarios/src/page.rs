@@ -25,10 +25,10 @@ breaking a requirement can hand a file to a guest, or touch one that is nobody's
 
 /// `docs/bugs.md`.
 #[must_use]
-pub fn bugs(suite: &Suite) -> String {
+pub fn bugs(bugs: &[Bug]) -> String {
     let mut page = String::from(BUGS);
     let mut program = "";
-    let mut sorted: Vec<&Bug> = suite.bugs.iter().collect();
+    let mut sorted: Vec<&Bug> = bugs.iter().collect();
     sorted.sort_by_key(|bug| &bug.program);
     for bug in sorted {
         if bug.program != program {

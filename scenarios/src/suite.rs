@@ -39,8 +39,6 @@ pub struct Suite {
     pub scenarios: Vec<Scenario>,
     /// The requirements.
     pub requirements: Requirements,
-    /// Bugs that happened, in the order of the files.
-    pub bugs: Vec<Bug>,
 }
 
 impl Suite {
@@ -53,18 +51,20 @@ impl Suite {
             let id = name.trim_end_matches(".toml");
             scenarios.push(Scenario::parse(&file, id, &text::<Scenarios>(&name))?);
         }
-        let mut bugs = Vec::new();
-        for name in names::<Bugs>() {
-            bugs.extend(Bug::parse_all(
-                &format!("bugs/{name}"),
-                &text::<Bugs>(&name),
-            )?);
-        }
         Ok(Suite {
             scenarios,
             requirements,
-            bugs,
         })
+    }
+
+    /// Bugs that happened, which cases of the embedded suite show, in the order of the files.
+    pub fn bugs() -> Result<Vec<Bug>, DataError> {
+        let mut bugs = Vec::new();
+        for name in names::<Bugs>() {
+            let file = format!("bugs/{name}");
+            bugs.extend(Bug::parse_all(&file, &text::<Bugs>(&name))?);
+        }
+        Ok(bugs)
     }
 
     /// Scenario files of the user's own, as `(file name, text)`, with the requirements
@@ -93,7 +93,6 @@ impl Suite {
         Ok(Suite {
             scenarios,
             requirements,
-            bugs: Vec::new(),
         })
     }
 

@@ -3,6 +3,7 @@
 use std::io::Write;
 
 use qconform_scenarios::bug::{Bug, Shown};
+use qconform_scenarios::suite::Suite;
 
 use super::error::Failure;
 use super::select::SelectArgs;
@@ -117,8 +118,13 @@ fn bugs(
     out: &mut dyn Write,
 ) -> Result<Exit, Failure> {
     let cases: Vec<_> = selected.suite.select(&selected.selection).collect();
+    // Bugs are shown by cases of the embedded suite.
+    let catalogue = match selected.own_files.is_empty() {
+        true => Suite::bugs()?,
+        false => Vec::new(),
+    };
     let mut found = false;
-    for bug in &selected.suite.bugs {
+    for bug in &catalogue {
         let patterns = bug.selects()?;
         let is_named = |case: &qconform_scenarios::suite::Selected<'_>| {
             patterns.iter().any(|it| it.matches(&case.id))

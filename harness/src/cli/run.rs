@@ -20,7 +20,7 @@ use super::output::Output;
 use super::progress::Progress;
 use super::select::SelectArgs;
 use super::shard::{self, ShardArg};
-use crate::run::{self, Adapters, Options};
+use crate::run::{self, Adapters, Options, Surroundings};
 use crate::subject;
 use crate::subject::adapter::find;
 
@@ -67,15 +67,25 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Exit, Failure> {
-    let selected = args.select.load()?;
+    let stop = stop_on_signals()?;
     let (subjects, adapters) = subjects(args)?;
+    // Both take tens of milliseconds.
+    let (selected, found) = std::thread::scope(|scope| {
+        let selected = scope.spawn(|| args.select.load());
+        let found = Surroundings::look(&subjects, &adapters);
+        let selected = selected.join();
+        (
+            selected.unwrap_or_else(|it| std::panic::resume_unwind(it)),
+            found,
+        )
+    });
+    let selected = selected?;
     let is_subject = |name: &String| subject::BUILT_IN.contains(&name.as_str());
     let options = Options {
         suite: selected.suite,
         own_files: selected.own_files,
         selection: selected.selection,
         shard: shard(args)?,
-        subjects,
         adapters,
         fitting_only: args.subject.is_empty(),
         seed: args.seed,
@@ -91,11 +101,10 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Exit, Failure> {
         baselines: baselines(&args.baseline)?,
         command: std::env::args().collect(),
     };
-    let stop = stop_on_signals()?;
     let mut output = None;
     let mut progress = None;
     let mut began = None;
-    let footer = run::run(&options, &stop, &mut |event| {
+    let footer = run::run(&options, found?, &stop, &mut |event| {
         if let Event::Header(header) = &event {
             output = Some(Output::create(&args.output)?);
             progress = Some(Progress::new(options.asked(&header.subjects)));

@@ -1,5 +1,7 @@
-//! A worker, and what it still knows of the case before.
+//! Workers, and what each still knows of the case before.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,6 +22,41 @@ pub(super) struct Informed {
 struct Known {
     files: Arc<CaseFiles>,
     before: Snapshot,
+}
+
+/// Workers by subject: one for each adapter, so that none can reach another; the built-in subjects
+/// share the one without a name.
+#[derive(Default)]
+pub(super) struct Workers(BTreeMap<String, Informed>);
+
+impl Workers {
+    /// The worker for a subject, started if there is none.
+    pub(super) fn of(
+        &mut self,
+        subject: &str,
+        launch: Option<&Launch>,
+        settings: &Settings,
+    ) -> Result<&mut Informed, SandboxError> {
+        match self.0.entry(key(subject, launch)) {
+            Entry::Occupied(worker) => Ok(worker.into_mut()),
+            Entry::Vacant(place) => Ok(place.insert(Informed::start(launch, settings)?)),
+        }
+    }
+
+    /// Ends the workers for other adapters than these.
+    pub(super) fn keep(&mut self, is_wanted: impl Fn(&str) -> bool) {
+        self.0
+            .retain(|adapter, _| adapter.is_empty() || is_wanted(adapter));
+    }
+
+    /// Ends the worker for a subject.
+    pub(super) fn end(&mut self, subject: &str, launch: Option<&Launch>) {
+        self.0.remove(&key(subject, launch));
+    }
+}
+
+fn key(subject: &str, launch: Option<&Launch>) -> String {
+    launch.map_or("", |_| subject).to_owned()
 }
 
 /// Why a worker gave no reply that can be used.

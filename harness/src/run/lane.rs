@@ -1,18 +1,16 @@
 //! A lane: one thread with its workers, which are replaced when a case kills them.
 
-use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use qconform_reports::event::{CaseEvent, Setup, SubjectInfo};
+use qconform_reports::event::{CaseEvent, Setup};
 use qconform_scenarios::case::{Ask, Case};
 use qconform_scenarios::verdict::{Level, Verdict};
 
 use super::common::Common;
-use super::informed::{Failure, Informed};
-use super::schedule::{self, Job};
-use super::{Adapters, Options, RunError, repeat, setup};
+use super::informed::{Failure, Informed, Workers};
+use super::schedule::Job;
+use super::{Options, RunError, repeat, setup};
 use crate::judge::{self, Judgement};
 use crate::sandbox::{CallError, Capability, IdMap, Settings};
 use crate::subject::adapter::Launch;
@@ -27,9 +25,7 @@ pub(super) struct Lane<'a> {
     options: &'a Options,
     settings: &'a Settings,
     capabilities: &'a [Capability],
-    /// One for each adapter, so that none can reach another; the built-in subjects share the one
-    /// without a name.
-    workers: BTreeMap<String, Informed>,
+    workers: Workers,
     common: Common<'a>,
 }
 
@@ -38,12 +34,13 @@ impl<'a> Lane<'a> {
         options: &'a Options,
         settings: &'a Settings,
         capabilities: &'a [Capability],
+        workers: Workers,
     ) -> Self {
         Lane {
             options,
             settings,
             capabilities,
-            workers: BTreeMap::new(),
+            workers,
             common: Common::default(),
         }
     }
@@ -124,11 +121,7 @@ impl<'a> Lane<'a> {
 
     fn ask(&mut self, job: &Job<'_>, case: &Case) -> Result<Asked, RunError> {
         let launch = self.options.adapters.get(&job.subject);
-        let name = launch.map_or("", |_| &job.subject);
-        let worker = match self.workers.entry(name.to_owned()) {
-            Entry::Occupied(worker) => worker.into_mut(),
-            Entry::Vacant(place) => place.insert(Informed::start(launch, self.settings)?),
-        };
+        let worker = self.workers.of(&job.subject, launch, self.settings)?;
         let order = CaseOrder {
             subject: job.subject.clone(),
             launch: launch.cloned(),
@@ -154,7 +147,7 @@ impl<'a> Lane<'a> {
             Err(Failure::Harness(message)) => plain(Verdict::HarnessError, message),
         };
         if died {
-            self.workers.remove(name);
+            self.workers.end(&job.subject, launch);
         }
         Ok((judgement, None))
     }
@@ -223,41 +216,4 @@ pub(super) fn check(name: &str, launch: &Launch) -> Result<Vec<Line>, RunError> 
         Err(Failure::Call(error)) => Err(fail(error.to_string())),
         Err(Failure::Harness(message)) => Err(fail(message)),
     }
-}
-
-/// Asks each subject what it is.
-pub(super) fn describe_all(
-    names: &[String],
-    adapters: &Adapters,
-    settings: &Settings,
-) -> Result<Vec<schedule::Asked>, RunError> {
-    let mut described = Vec::new();
-    for name in names {
-        let fail = |message| RunError::Subject {
-            name: name.clone(),
-            message,
-        };
-        let launch = adapters.get(name);
-        let order = Order::Describe {
-            subject: name.clone(),
-            launch: launch.cloned(),
-        };
-        let mut worker = Informed::start(launch, settings)?;
-        let time = launch.map_or(Duration::ZERO, |launch| launch.limits.time());
-        match worker.call(&order, time + Duration::from_secs(30)) {
-            Ok(Reply::Described(description)) => described.push(schedule::Asked {
-                info: SubjectInfo {
-                    name: name.clone(),
-                    version: description.version,
-                    levels: description.levels,
-                },
-                records: description.records,
-                refusals: description.refusals,
-            }),
-            Ok(_) => return Err(fail("no description".to_owned())),
-            Err(Failure::Call(error)) => return Err(fail(error.to_string())),
-            Err(Failure::Harness(message)) => return Err(fail(message)),
-        }
-    }
-    Ok(described)
 }

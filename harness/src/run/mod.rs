@@ -16,7 +16,7 @@ use qconform_scenarios::select::Selection;
 use qconform_scenarios::suite::{self, Selected, Suite};
 use qconform_scenarios::verdict::Level;
 
-use crate::sandbox::{self, Capability, IdMap, SandboxError, Settings};
+use crate::sandbox::{Capability, SandboxError, Settings};
 use crate::subject::adapter::Launch;
 use crate::subject::adapter::check::Line;
 
@@ -29,11 +29,14 @@ pub(crate) mod repeat;
 mod schedule;
 mod setup;
 mod shard;
+mod surroundings;
 pub(crate) mod words;
 
+use informed::Workers;
 use lane::{Ended, Lane};
 use ledger::Ledger;
-use schedule::{Asked, Job, Schedule};
+use schedule::{Job, Schedule};
+pub use surroundings::{Surroundings, describe};
 
 /// How adapters are started, by the subject's name.
 pub type Adapters = BTreeMap<String, Launch>;
@@ -49,9 +52,7 @@ pub struct Options {
     pub selection: Selection,
     /// Which part of the selected cases; all of them by default.
     pub shard: Option<Shard>,
-    /// Names of the subjects.
-    pub subjects: Vec<String>,
-    /// How those of them are started that are adapters.
+    /// How those subjects are started that are adapters.
     pub adapters: Adapters,
     /// Whether subjects that no selected case can be put to are left out.
     pub fitting_only: bool,
@@ -129,10 +130,11 @@ pub enum RunError {
 /// Where events go, one after the other.
 pub type Sink<'a> = dyn FnMut(Event) -> std::io::Result<()> + 'a;
 
-/// Runs everything and gives each event to `sink` as it happens. Stops taking new cases
-/// once `stop` is set; the footer then says that the run is incomplete.
+/// Puts everything to the subjects of `found`, and gives each event to `sink` as it happens. Stops
+/// taking new cases once `stop` is set; the footer then says that the run is incomplete.
 pub fn run(
     options: &Options,
+    found: Surroundings,
     stop: &AtomicBool,
     sink: &mut Sink<'_>,
 ) -> Result<RunFooter, RunError> {
@@ -142,11 +144,16 @@ pub fn run(
         return Err(RunError::NothingSelected);
     }
     let cases: Vec<_> = options.cases().collect();
-    let settings = Settings::new(IdMap::choose()?);
-    let (capabilities, mut subjects) = look_around(options, &settings)?;
+    let Surroundings {
+        settings,
+        capabilities,
+        mut subjects,
+        mut workers,
+    } = found;
     check_required(&options.require, &capabilities)?;
     if options.fitting_only {
         schedule::keep_fitting(&mut subjects, options);
+        workers.keep(|name| subjects.iter().any(|asked| asked.info.name == name));
     }
     let infos: Vec<SubjectInfo> = subjects.iter().map(|asked| asked.info.clone()).collect();
     let mut ledger = Ledger::new(&infos, &options.baselines)?;
@@ -167,7 +174,7 @@ pub fn run(
         &settings,
         &capabilities,
         schedule,
-        lanes,
+        (lanes, workers),
         stop,
         &mut |ended| {
             if let Some(setup) = ended.setup {
@@ -182,33 +189,9 @@ pub fn run(
     Ok(footer)
 }
 
-/// Asks subjects, by name, what they are.
-pub fn describe(names: &[String], adapters: &Adapters) -> Result<Vec<SubjectInfo>, RunError> {
-    let settings = Settings::new(IdMap::choose()?);
-    let described = lane::describe_all(names, adapters, &settings)?;
-    Ok(described.into_iter().map(|asked| asked.info).collect())
-}
-
 /// Checks an adapter: what it was asked, what came back, and what was expected.
 pub fn check(name: &str, launch: &Launch) -> Result<Vec<Line>, RunError> {
     lane::check(name, launch)
-}
-
-/// Finds out what the machine can do and what the subjects are, both at once: each takes
-/// a worker, and workers take milliseconds to start.
-fn look_around(
-    options: &Options,
-    settings: &Settings,
-) -> Result<(Vec<Capability>, Vec<Asked>), RunError> {
-    std::thread::scope(|scope| {
-        let described =
-            scope.spawn(|| lane::describe_all(&options.subjects, &options.adapters, settings));
-        let capabilities = sandbox::capabilities(settings)?;
-        let subjects = described
-            .join()
-            .unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
-        Ok((capabilities, subjects))
-    })
 }
 
 /// How long the thread rests that takes what lanes send.
@@ -217,14 +200,14 @@ const REST: Duration = Duration::from_millis(2);
 /// Cases that a lane can send meanwhile: more than it ends.
 const ROOM: usize = 32;
 
-/// Runs the schedule over `lanes` threads. Each owns a worker for as long as it lives,
-/// because a worker dies with the thread that started it.
+/// Runs the schedule over `lanes` threads, the first with workers that are there already. Each starts
+/// workers of its own, because a worker dies with the thread that started it.
 fn work(
     options: &Options,
     settings: &Settings,
     capabilities: &[Capability],
     schedule: Schedule<'_>,
-    lanes: usize,
+    (lanes, workers): (usize, Workers),
     stop: &AtomicBool,
     sink: &mut dyn FnMut(Ended) -> std::io::Result<()>,
 ) -> Result<(), RunError> {
@@ -232,10 +215,14 @@ fn work(
     let (sender, receiver) =
         mpsc::sync_channel::<Result<Ended, RunError>>(ROOM.saturating_mul(lanes));
     std::thread::scope(|scope| {
-        for _ in 0..lanes {
+        let first = std::iter::once(workers);
+        for workers in first
+            .chain(std::iter::repeat_with(Workers::default))
+            .take(lanes)
+        {
             let (schedule, sender) = (&schedule, sender.clone());
             scope.spawn(move || {
-                let mut lane = Lane::new(options, settings, capabilities);
+                let mut lane = Lane::new(options, settings, capabilities, workers);
                 while let Some(jobs) = next(schedule) {
                     for job in jobs {
                         let stopped = stop.load(Ordering::Relaxed);

@@ -23,7 +23,7 @@ use std::time::Duration;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use mutant::table::{self, Entry};
-use qconform::run::{Adapters, Options};
+use qconform::run::{self, Adapters, Options, Surroundings};
 use qconform::sandbox;
 use qconform::subject::reference::Reference;
 use qconform::subject::{self, Subject};
@@ -151,7 +151,6 @@ fn run(
         suite: SUITE.clone(),
         own_files: Vec::new(),
         selection,
-        subjects: subjects.iter().map(ToString::to_string).collect(),
         adapters: Adapters::new(),
         shard: None,
         fitting_only: false,
@@ -164,7 +163,9 @@ fn run(
         command: Vec::new(),
     };
     let mut cases = Vec::new();
-    qconform::run::run(&options, &AtomicBool::new(false), &mut |event| {
+    let subjects: Vec<_> = subjects.iter().map(ToString::to_string).collect();
+    let found = Surroundings::look(&subjects, &options.adapters).unwrap();
+    run::run(&options, found, &AtomicBool::new(false), &mut |event| {
         if let Event::Case(case) = event {
             cases.push(*case);
         }
