@@ -13,11 +13,16 @@ pub struct PatternError {
     reason: String,
 }
 
+/// Characters that can mean something else than themselves.
+const SPECIAL: [char; 6] = ['*', '?', '[', ']', '{', '\\'];
+
 /// Ids in which `*` stands for anything within a component and `**` for any components.
 /// A pattern without wildcards also selects everything below it.
 #[derive(Debug, Clone)]
 pub struct Patterns {
     set: GlobSet,
+    /// What stands in each pattern before anything special.
+    beginnings: Vec<String>,
 }
 
 impl Patterns {
@@ -40,8 +45,13 @@ impl Patterns {
                 set.add(glob(&format!("{text}/**")).map_err(fail)?);
             }
         }
+        let plain = |pattern: &String| match exact {
+            true => pattern.clone(),
+            false => pattern.split(SPECIAL).next().unwrap_or_default().to_owned(),
+        };
+        let beginnings = patterns.iter().map(plain).collect();
         set.build()
-            .map(|set| Patterns { set })
+            .map(|set| Patterns { set, beginnings })
             .map_err(|error| PatternError {
                 pattern: patterns.join(" "),
                 reason: error.to_string(),
@@ -52,6 +62,12 @@ impl Patterns {
     #[must_use]
     pub fn matches(&self, id: &str) -> bool {
         self.set.is_match(id)
+    }
+
+    /// Whether an id that begins with this can be selected.
+    fn may_match_below(&self, beginning: &str) -> bool {
+        let mut beginnings = self.beginnings.iter();
+        beginnings.any(|it| it.starts_with(beginning) || beginning.starts_with(it.as_str()))
     }
 }
 
@@ -71,6 +87,13 @@ impl Selection {
     #[must_use]
     pub fn is_everything(&self) -> bool {
         self.patterns.is_none() && self.levels.is_empty() && self.requirements.is_none()
+    }
+
+    /// Whether any case of the scenario with this id can be selected, by ids alone.
+    #[must_use]
+    pub fn may_want_below(&self, id: &str) -> bool {
+        let patterns = self.patterns.as_ref();
+        patterns.is_none_or(|patterns| patterns.may_match_below(id))
     }
 
     /// Whether any case of a scenario can be selected, by what its cases share.
@@ -96,6 +119,7 @@ impl Selection {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
     use rstest::rstest;
 
     #[rstest]
@@ -110,6 +134,38 @@ mod tests {
     fn a_pattern_selects(#[case] pattern: &str, #[case] exact: bool, #[case] expected: bool) {
         let patterns = Patterns::parse(&[pattern.to_owned()], exact).unwrap();
         assert_eq!(patterns.matches("header/raw/a=1"), expected);
+    }
+
+    proptest! {
+        #[test]
+        fn a_scenario_with_a_selected_case_is_read(
+            pattern in "[ab/=1*?\\[\\]{},\\\\]{0,8}",
+            exact: bool,
+            scenario in "[ab/]{1,3}",
+            rest in "(/[ab1=*]{1,3})?",
+        ) {
+            if let Ok(patterns) = Patterns::parse(&[pattern], exact) {
+                let id = scenario.clone() + &rest;
+                prop_assert!(!patterns.matches(&id) || patterns.may_match_below(&scenario));
+            }
+        }
+    }
+
+    #[rstest]
+    #[case("header/raw/a=1", false, true)]
+    #[case("header/**", false, true)]
+    #[case("**/a=1", false, true)]
+    #[case("header/rawest", false, true)]
+    #[case("header/qcow2", false, false)]
+    #[case("header/raw/a=*", true, true)]
+    #[case("header/*", true, false)]
+    fn a_scenario_without_a_selected_case_need_not_be_read(
+        #[case] pattern: &str,
+        #[case] exact: bool,
+        #[case] expected: bool,
+    ) {
+        let patterns = Patterns::parse(&[pattern.to_owned()], exact).unwrap();
+        assert_eq!(patterns.may_match_below("header/raw"), expected);
     }
 
     #[test]

@@ -39,21 +39,32 @@ pub struct Suite {
     pub scenarios: Vec<Scenario>,
     /// The requirements.
     pub requirements: Requirements,
+    digest: String,
 }
 
 impl Suite {
     /// The suite that ships with the tool.
     pub fn embedded() -> Result<Self, DataError> {
+        Self::embedded_for(&Selection::default())
+    }
+
+    /// The same, without scenarios that can have no selected case: reading all of them takes longer
+    /// than running a case.
+    pub fn embedded_for(selection: &Selection) -> Result<Self, DataError> {
         let requirements = Requirements::parse("requirements.toml", REQUIREMENTS)?;
         let mut scenarios = Vec::new();
+        let mut hash = new_hash();
         for name in names::<Scenarios>() {
-            let file = format!("suite/{name}");
-            let id = name.trim_end_matches(".toml");
-            scenarios.push(Scenario::parse(&file, id, &text::<Scenarios>(&name))?);
+            let (id, text) = (name.trim_end_matches(".toml"), text::<Scenarios>(&name));
+            add(&mut hash, id, &text);
+            if selection.may_want_below(id) {
+                scenarios.push(Scenario::parse(&format!("suite/{name}"), id, &text)?);
+            }
         }
         Ok(Suite {
             scenarios,
             requirements,
+            digest: hex(hash),
         })
     }
 
@@ -90,9 +101,14 @@ impl Suite {
                 message,
             });
         }
+        let mut hash = new_hash();
+        for scenario in &scenarios {
+            add(&mut hash, &scenario.id, scenario.text());
+        }
         Ok(Suite {
             scenarios,
             requirements,
+            digest: hex(hash),
         })
     }
 
@@ -138,17 +154,25 @@ impl Suite {
         std::iter::once(requirements).chain(bugs).chain(scenarios)
     }
 
-    /// SHA-256 over the requirements and over each scenario's id and text, in hex.
+    /// SHA-256 over the requirements and over the id and text of each scenario, in hex; of the suite
+    /// that ships it covers what [`Self::embedded_for`] left out, too.
     #[must_use]
-    pub fn digest(&self) -> String {
-        let mut hash = Sha256::new();
-        hash.update(REQUIREMENTS);
-        for scenario in &self.scenarios {
-            hash.update(format!("\0{}\0{}", scenario.id, scenario.text()));
-        }
-        let bytes = hash.finalize();
-        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    pub fn digest(&self) -> &str {
+        &self.digest
     }
+}
+
+fn new_hash() -> Sha256 {
+    Sha256::new_with_prefix(REQUIREMENTS)
+}
+
+fn add(hash: &mut Sha256, id: &str, text: &str) {
+    hash.update(format!("\0{id}\0{text}"));
+}
+
+fn hex(hash: Sha256) -> String {
+    let bytes = hash.finalize();
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A selected case that isn't typed yet.

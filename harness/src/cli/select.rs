@@ -53,17 +53,6 @@ impl SelectArgs {
             .iter()
             .cloned()
             .partition(|text| text.ends_with(".toml"));
-        let suite = if own_files.is_empty() {
-            Suite::embedded()?
-        } else {
-            let mut files = Vec::new();
-            for name in &own_files {
-                let path = PathBuf::from(name);
-                let text = super::input::text(&path)?;
-                files.push((name.clone(), text));
-            }
-            Suite::of_files(&files)?
-        };
         let patterns = |list: &[String]| match list {
             [] => Ok(None),
             list => Patterns::parse(list, self.exact).map(Some),
@@ -72,6 +61,17 @@ impl SelectArgs {
             patterns: patterns(&ids)?,
             levels: self.level.clone(),
             requirements: patterns(&self.requirement)?,
+        };
+        let suite = if own_files.is_empty() {
+            Suite::embedded_for(&selection)?
+        } else {
+            let mut files = Vec::new();
+            for name in &own_files {
+                let path = PathBuf::from(name);
+                let text = super::input::text(&path)?;
+                files.push((name.clone(), text));
+            }
+            Suite::of_files(&files)?
         };
         Ok(Selected {
             suite,

@@ -297,7 +297,7 @@ fn header(
         } else {
             suite::VERSION.to_owned()
         },
-        suite_digest: options.suite.digest(),
+        suite_digest: options.suite.digest().to_owned(),
         started: jiff::Timestamp::now().to_string(),
         command: options.command.clone(),
         seed: options.seed,
