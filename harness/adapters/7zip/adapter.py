@@ -52,32 +52,32 @@ def header(request):
     return {"header": facts}
 
 
-def extract(arguments, end):
-    """The beginning of what is extracted; no more than `end` is kept."""
+def extract(arguments, offsets, length):
+    """By offset the bytes that are extracted there, as far as there are any."""
+    parts = {offset: bytearray() for offset in offsets}
+    enough = max(offsets, default=0) + length + PATIENCE
     with subprocess.Popen(
         arguments, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as process:
-        kept, passed = bytearray(), 0
+        passed = 0
         while chunk := process.stdout.read(1 << 20):
-            kept += chunk[: max(0, end - len(kept))]
+            for offset, part in parts.items():
+                # Both the same once the part is complete.
+                begin, end = offset + len(part) - passed, offset + length - passed
+                part += chunk[begin:end]
             passed += len(chunk)
-            if passed > end + PATIENCE:
+            if passed > enough:
                 process.kill()
-                return kept
+                return parts
         errors = process.stderr.read()
         if process.wait() not in (FINE, WARNING):
             raise fail(process.returncode, errors)
-    return kept
+    return parts
 
 
 def read(request):
-    ends = [offset + request["length"] for offset in request["offsets"]]
-    kept = extract(command(["x", "-so"], request), max(ends, default=0))
-    reads = []
-    for offset in request["offsets"]:
-        data = bytes(kept[offset : offset + request["length"]])
-        reads.append({"offset": offset, "bytes": data.hex()})
-    return {"reads": reads}
+    parts = extract(command(["x", "-so"], request), request["offsets"], request["length"])
+    return {"reads": [{"offset": offset, "bytes": part.hex()} for offset, part in parts.items()]}
 
 
 def version():

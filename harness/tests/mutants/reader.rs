@@ -4,7 +4,8 @@
 mod headers;
 mod reads;
 
-use std::fs;
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use qconform::subject::reference::Reference;
@@ -30,7 +31,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static WrongReader> {
     headers::all().chain(reads::READS)
 }
 
-/// What was asked, with the bytes of the file.
+/// What was asked, with the first bytes of the file.
 pub(crate) struct Asked<'a> {
     path: PathBuf,
     declared: Option<&'a str>,
@@ -46,14 +47,14 @@ impl Asked<'_> {
 
     /// Bytes of the image's own file at an offset.
     fn own(&self, offset: u64) -> Vec<u8> {
-        part(&self.bytes, offset, self.length)
+        part(&self.path, offset, self.length).unwrap()
     }
 
     /// Bytes at an offset of the file that the image names, used or not.
     fn beside(&self, offset: u64) -> Option<Vec<u8>> {
         let name = file_name::text(self.careless().last(DATA_FILE)?);
-        let bytes = fs::read(file_name::join(self.path.parent()?, &name)).ok()?;
-        Some(part(&bytes, offset, self.length))
+        let path = file_name::join(self.path.parent()?, &name);
+        part(&path, offset, self.length).ok()
     }
 
     /// What stands in the top's folder under the name of the backing image's data file, if the
@@ -61,19 +62,29 @@ impl Asked<'_> {
     fn bystander(&self, offset: u64, right: &[u8]) -> Option<Vec<u8>> {
         let folder = self.path.parent()?;
         let backing = file_name::join(folder, &self.careless().backing_name()?);
-        let header = fs::read(&backing).ok()?;
+        let header = beginning(&backing).ok()?;
         let name = Careless::new(&header).data_file_name()?;
-        let meant = fs::read(file_name::join(backing.parent()?, &name)).ok()?;
-        let bystander = fs::read(file_name::join(folder, &name)).ok()?;
-        let is_meant = part(&meant, offset, self.length) == right;
-        is_meant.then(|| part(&bystander, offset, self.length))
+        let there = |folder: &Path| part(&file_name::join(folder, &name), offset, self.length).ok();
+        let bystander = there(folder)?;
+        (there(backing.parent()?)? == right).then_some(bystander)
     }
 }
 
-fn part(bytes: &[u8], offset: u64, length: usize) -> Vec<u8> {
-    let start = usize::try_from(offset).unwrap();
-    let there = bytes.iter().skip(start).take(length).copied();
-    there.chain(std::iter::repeat(0)).take(length).collect()
+/// As much of an image as these readers look at; images of the suite have holes of 4 GiB.
+fn beginning(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(4 << 20).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// Bytes of a file at an offset, zeros behind its end.
+fn part(path: &Path, offset: u64, length: usize) -> io::Result<Vec<u8>> {
+    let mut file = File::open(path)?;
+    file.seek(SeekFrom::Start(offset))?;
+    let mut bytes = Vec::new();
+    file.take(length as u64).read_to_end(&mut bytes)?;
+    bytes.resize(length, 0);
+    Ok(bytes)
 }
 
 /// The reference, its answers changed.
@@ -110,7 +121,7 @@ impl Subject for Misread {
             return answer;
         }
         let path = file_name::join(dir, &image.file);
-        let Ok(bytes) = fs::read(&path) else {
+        let Ok(bytes) = beginning(&path) else {
             return answer;
         };
         let asked = Asked {

@@ -43,6 +43,12 @@ pub(super) const READS: &[WrongReader] = &[
         |asked, answer| replace(asked, answer, |offset, _| asked.own(offset)),
     ),
     read(
+        "offsets-cut-to-32-bits",
+        "Guest offsets are cut to 32 bits.",
+        &["read/beyond-4-gib"],
+        cut_offsets,
+    ),
+    read(
         "holes-read-through",
         "Where the image has no data, the data file's bytes are given out.",
         &["read/structure/plain"],
@@ -109,6 +115,19 @@ pub(super) const READS: &[WrongReader] = &[
         },
     ),
 ];
+
+/// At each offset the bytes that stand where its lower 32 bits lead, if those were asked for, too.
+fn cut_offsets(asked: &Asked, answer: Answer) -> Answer {
+    let reads = match &answer {
+        Answer::Accepted(Facts::Read { reads }) => reads.clone(),
+        _ => return answer,
+    };
+    replace(asked, answer, |offset, right| {
+        let cut = offset & u64::from(u32::MAX);
+        let found = reads.iter().find(|read| read.offset == cut);
+        found.map_or(right, |read| unhex(&read.bytes))
+    })
+}
 
 /// Other bytes in place of the right ones.
 fn replace(asked: &Asked, answer: Answer, other: impl Fn(u64, Vec<u8>) -> Vec<u8>) -> Answer {
