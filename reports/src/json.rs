@@ -49,6 +49,13 @@ impl Escaping {
     }
 }
 
+fn escape<W: ?Sized + Write>(c: char, out: &mut W) -> io::Result<()> {
+    for unit in c.encode_utf16(&mut [0; 2]) {
+        write!(out, "\\u{unit:04x}")?;
+    }
+    Ok(())
+}
+
 impl Formatter for Escaping {
     fn write_string_fragment<W: ?Sized + Write>(
         &mut self,
@@ -61,8 +68,10 @@ impl Formatter for Escaping {
         let mut plain = 0;
         for (at, c) in fragment.char_indices().filter(|(_, c)| self.escapes(*c)) {
             out.write_all(&fragment.as_bytes()[plain..at])?;
-            for unit in c.encode_utf16(&mut [0; 2]) {
-                write!(out, "\\u{unit:04x}")?;
+            match c {
+                '<' => out.write_all(b"\\u003c")?,
+                '>' => out.write_all(b"\\u003e")?,
+                c => escape(c, out)?,
             }
             plain = at + c.len_utf8();
         }

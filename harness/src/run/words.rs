@@ -7,7 +7,11 @@ use qconform_scenarios::verdict::Grade;
 
 /// A value as a scenario would write it.
 pub(crate) fn inline_toml(value: &impl serde::Serialize) -> String {
-    toml::Value::try_from(value).map_or_else(|error| error.to_string(), |value| value.to_string())
+    let mut text = String::new();
+    match value.serialize(toml::ser::ValueSerializer::new(&mut text)) {
+        Ok(_) => text,
+        Err(error) => error.to_string(),
+    }
 }
 
 /// The recipe that writes these files, as `generate` takes it.

@@ -85,7 +85,7 @@ fn head(ask: &Ask, dir: &Path) -> Option<String> {
     let Ask::Header(image) = ask else {
         return None;
     };
-    let mut bytes = Vec::new();
+    let mut bytes = Vec::with_capacity(HEAD as usize);
     let path = file_name::join(dir, &image.file);
     if !path.metadata().ok()?.is_file() {
         return None;
