@@ -69,6 +69,7 @@ impl Formatter for Escaping {
         for (at, c) in fragment.char_indices().filter(|(_, c)| self.escapes(*c)) {
             out.write_all(&fragment.as_bytes()[plain..at])?;
             match c {
+                // XML is full of these.
                 '<' => out.write_all(b"\\u003c")?,
                 '>' => out.write_all(b"\\u003e")?,
                 c => escape(c, out)?,

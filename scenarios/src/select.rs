@@ -152,14 +152,14 @@ mod tests {
     }
 
     #[rstest]
-    #[case("header/raw/a=1", false, true)]
-    #[case("header/**", false, true)]
-    #[case("**/a=1", false, true)]
-    #[case("header/rawest", false, true)]
-    #[case("header/qcow2", false, false)]
-    #[case("header/raw/a=*", true, true)]
-    #[case("header/*", true, false)]
-    fn a_scenario_without_a_selected_case_need_not_be_read(
+    #[case::a_whole_id("header/raw/a=1", false, true)]
+    #[case::everything_in_its_folder("header/**", false, true)]
+    #[case::a_pattern_that_begins_with_a_wildcard("**/a=1", false, true)]
+    #[case::a_longer_name("header/rawest", false, true)]
+    #[case::another_name("header/qcow2", false, false)]
+    #[case::exact_with_a_star_in_the_case("header/raw/a=*", true, true)]
+    #[case::exact_with_a_star_in_the_scenario("header/*", true, false)]
+    fn a_scenario_may_have_a_selected_case(
         #[case] pattern: &str,
         #[case] exact: bool,
         #[case] expected: bool,
