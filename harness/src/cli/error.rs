@@ -14,6 +14,7 @@ use crate::capture::CaptureError;
 use crate::reference::redact;
 use crate::run::RunError;
 use crate::sandbox::SandboxError;
+use crate::subject;
 use crate::subject::adapter::command::CommandError;
 use crate::subject::adapter::find::FindError;
 use crate::subject::adapter::install::InstallError;
@@ -69,7 +70,11 @@ impl Failure {
 impl From<FindError> for Failure {
     fn from(error: FindError) -> Self {
         let (exit, hint) = match &error {
-            FindError::Unknown { known, .. } => (Exit::Usage, format!("there are {known}")),
+            FindError::Unknown { known, .. } => {
+                let built_in = subject::BUILT_IN.join(" and ");
+                let hint = format!("{built_in} are built in; there are adapters for {known}");
+                (Exit::Usage, hint)
+            }
             FindError::NotInstalled { name } => (
                 Exit::Environment,
                 format!("`qconform subject install {name}` installs it"),

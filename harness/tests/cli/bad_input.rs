@@ -135,6 +135,14 @@ fn a_bad_argument_is_named(#[case] args: &[&str], #[case] code: i32, #[case] lin
 }
 
 #[test]
+fn whoever_names_an_unknown_subject_is_told_which_there_are() {
+    let dir = tempfile::tempdir().unwrap();
+    let ran = qconform(dir.path(), &["run", "--subject", "nobody"]);
+    let told = "hint: reference and qemu are built in; there are adapters for 7zip, ";
+    assert!(ran.stderr.contains(told), "{}", ran.stderr);
+}
+
+#[test]
 fn an_output_folder_that_cannot_be_written_is_named() {
     let dir = tempfile::tempdir().unwrap();
     let ran = qconform(
