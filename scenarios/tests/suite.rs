@@ -9,9 +9,10 @@ use std::sync::Arc;
 use qconform_scenarios::baseline::Baseline;
 use qconform_scenarios::page;
 use qconform_scenarios::scenario::Combination;
-use qconform_scenarios::select::Selection;
+use qconform_scenarios::select::{Patterns, Selection};
 use qconform_scenarios::suite::Suite;
 use qconform_scenarios::verdict::Level;
+use rstest::rstest;
 
 #[test]
 fn every_combination_is_expected_or_ruled_out_exactly_once() {
@@ -121,6 +122,30 @@ fn every_deviation_is_of_cases_that_cite_the_requirement_that_it_breaks() {
             );
         }
     }
+}
+
+#[rstest]
+#[case::a_scenario("label/data-file/driver-off", false)]
+#[case::a_folder("read", false)]
+#[case::wildcards("**/grid/*cdrom*", false)]
+#[case::a_whole_case("read/beyond-4-gib/cluster-bits=12,data=internal", true)]
+fn what_is_read_for_a_selection_has_every_selected_case(
+    #[case] pattern: &str,
+    #[case] exact: bool,
+) {
+    let selection = Selection {
+        patterns: Some(Patterns::parse(&[pattern.to_owned()], exact).unwrap()),
+        ..Selection::default()
+    };
+    let whole = Suite::embedded().unwrap();
+    let part = Suite::embedded_for(&selection).unwrap();
+    let ids = |suite: &Suite| -> Vec<String> {
+        let selected = suite.select(&selection);
+        selected.map(|selected| selected.id).collect()
+    };
+    assert!(!ids(&part).is_empty());
+    assert_eq!(ids(&part), ids(&whole));
+    assert_eq!(part.digest(), whole.digest());
 }
 
 #[test]

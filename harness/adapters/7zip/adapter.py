@@ -77,7 +77,7 @@ def extract(arguments, offsets, length):
 
 def read(request):
     parts = extract(command(["x", "-so"], request), request["offsets"], request["length"])
-    return {"reads": [{"offset": offset, "bytes": part.hex()} for offset, part in parts.items()]}
+    return {"reads": [{"offset": it, "bytes": parts[it].hex()} for it in request["offsets"]]}
 
 
 def version():
